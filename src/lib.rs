@@ -29,3 +29,5 @@
 pub mod log;
 pub mod secret;
 
+pub mod domain;
+

@@ -1,0 +1,131 @@
+//! The delivery: one event for one sink, and what came of an attempt.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Event;
+use super::time::Timestamp;
+
+/// The name of a sink in the configuration: its identity; changing its URL keeps its queue.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SinkId(pub Arc<str>);
+
+impl fmt::Display for SinkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The unit of order: within a lane, event n + 1 is not attempted before n is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Lane {
+    /// The sink, by its number in the store.
+    pub sink: u32,
+    /// Which of the sink's lanes, as [`Order`] lays them out.
+    pub track: u32,
+}
+
+/// How a sink's lanes are laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// One lane a feed.
+    #[default]
+    Feed,
+    /// One lane.
+    Sink,
+    /// Sixteen lanes that events are dealt to: no order is promised.
+    None,
+}
+
+impl Order {
+    /// The track of an event. Feed numbers stay below the two highest ranges.
+    #[must_use]
+    pub fn track(self, feed: u32, sequence: u64) -> u32 {
+        match self {
+            Self::Feed => feed & 0x7fff_ffff,
+            Self::Sink => u32::MAX,
+            Self::None => 0x8000_0000 | (sequence % 16) as u32,
+        }
+    }
+}
+
+/// The head of a lane: the one event that may be attempted now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where it waits.
+    pub lane: Lane,
+    /// The event.
+    pub event: Event,
+    /// Its number in the lane, from 1, without gaps.
+    pub lane_seq: u64,
+    /// How often it has been tried and how that went.
+    pub trials: Trials,
+}
+
+/// What is remembered of the attempts at the head of a lane.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trials {
+    /// How many attempts failed.
+    pub failed: u32,
+    /// How many of them because of the message.
+    pub rejected: u32,
+    /// When the next attempt may start.
+    pub next_at: Timestamp,
+    /// When the first attempt failed.
+    pub first_failed_at: Option<Timestamp>,
+    /// The last failure in words.
+    pub last_error: Option<String>,
+}
+
+/// Why an attempt failed, by what can be done about it. The sink classifies, for only it knows its protocol.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeliveryError {
+    /// The consumer is in trouble: try again, for as long as `max_age` allows, never bury early.
+    #[error("{reason}")]
+    Endpoint {
+        /// In words, without any secret.
+        reason: String,
+        /// Not before this long from now, because the consumer said so.
+        retry_after: Option<Duration>,
+    },
+    /// The consumer refuses this very message.
+    #[error("{reason}")]
+    Message {
+        /// In words, without any secret.
+        reason: String,
+    },
+    /// Whoever read what we wrote has closed it: there is no use in going on.
+    #[error("nobody reads any more")]
+    Closed,
+    /// 410: the consumer is gone for good.
+    #[error("{reason}")]
+    Gone {
+        /// In words, without any secret.
+        reason: String,
+    },
+}
+
+/// What becomes of the head of a lane after an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Delivered: the lane moves on.
+    Acknowledge,
+    /// Tried again later.
+    Postpone(Trials),
+    /// Kept as a dead letter with the reason; the lane moves on.
+    Bury(String),
+}
+
+/// An event that was given up for one sink, kept for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Which event.
+    pub sequence: u64,
+    /// When it was buried.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}

@@ -1,0 +1,223 @@
+//! The feed: what is configured, what is remembered between polls, and what a poll brings home.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::Entry;
+use super::identity::Key;
+use super::time::Timestamp;
+
+/// The name of a feed in the configuration: its identity for good, whatever its URL becomes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FeedId(pub Arc<str>);
+
+impl fmt::Display for FeedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A configured feed, as far as decisions about it need to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Its name.
+    pub id: FeedId,
+    /// Absolute http or https URL, without user info.
+    pub url: String,
+    /// Labels for filters and consumers.
+    pub tags: Arc<[String]>,
+    /// What of the first successful poll becomes events.
+    pub backlog: Backlog,
+    /// When to poll.
+    pub pace: Pace,
+}
+
+/// What of the first successful poll becomes events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backlog {
+    /// Nothing: what was published before we came is not news.
+    #[default]
+    None,
+    /// This many of the newest entries.
+    Newest(u32),
+    /// Every entry of the document.
+    All,
+}
+
+/// How often to poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// A fixed interval; `None` adapts between `min` and `max`.
+    pub fixed: Option<Duration>,
+    /// Never more often, whatever the feed does.
+    pub min: Duration,
+    /// Where an adaptive feed starts.
+    pub mean: Duration,
+    /// Never less often while healthy.
+    pub max: Duration,
+}
+
+/// What a conditional request sends back, byte for byte (RFC 9110 §13).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validators {
+    /// `ETag`, sent as `If-None-Match`.
+    pub etag: Option<Vec<u8>>,
+    /// `Last-Modified`, sent as `If-Modified-Since`.
+    pub last_modified: Option<Vec<u8>>,
+    /// The URL that gave them, after redirects: they are sent to no other.
+    pub url: String,
+}
+
+/// What is remembered of a feed between two polls. Everything that decides the next poll is in here, so a restart makes nothing early.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedState {
+    /// How many polls have been recorded; an update built on another count is not applied again.
+    pub polls: u64,
+    /// Whether a poll has succeeded yet: until then the next success is the first.
+    pub established: bool,
+    /// What makes the next request conditional.
+    pub validators: Option<Validators>,
+    /// Hash of the last body that was parsed, for servers without validators.
+    pub body: Option<u128>,
+    /// When the next poll is due.
+    pub next_poll: Timestamp,
+    /// The adaptive interval, in milliseconds; 0 before the first success.
+    pub interval: u64,
+    /// When the last request went out.
+    pub last_poll: Option<Timestamp>,
+    /// When the last poll succeeded.
+    pub last_success: Option<Timestamp>,
+    /// When an entry was last found new.
+    pub last_new: Option<Timestamp>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The last failure in words; `None` after a success.
+    pub last_error: Option<String>,
+    /// The feed's own title.
+    pub title: Option<String>,
+    /// The site the feed belongs to.
+    pub site_url: Option<String>,
+    /// How many entries the last document held.
+    pub entries: u32,
+}
+
+/// 128 bits over the decoded bytes of one entry and what outside of them changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fingerprint(pub u128);
+
+/// The fingerprints that need no parsing.
+pub type Known = HashSet<Fingerprint>;
+
+/// An entry that the last document carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hot {
+    /// Its bytes, to skip it unparsed.
+    pub fingerprint: Fingerprint,
+    /// Its identity.
+    pub key: Key,
+    /// Hash of its words, to tell an edit from a touch.
+    pub text: u64,
+    /// How often its words have changed.
+    pub revision: u16,
+}
+
+/// An entry that has left the document: known for as long as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cold {
+    /// Its identity.
+    pub key: Key,
+    /// The day it was last seen, since the Unix epoch.
+    pub day: u16,
+    /// How often its words had changed.
+    pub revision: u16,
+}
+
+/// A parsed document.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    /// What is said of the feed itself.
+    pub head: Head,
+    /// In document order.
+    pub entries: Vec<Scanned>,
+    /// Whether the document ended as it should. A cut one may have lost entries: nothing ages by it.
+    pub complete: bool,
+    /// How many entries there were beyond the limit.
+    pub dropped: u32,
+    /// What had to be mended to read it, by name of the fault, with counts; empty for a well-formed document.
+    pub repairs: Vec<(&'static str, u32)>,
+}
+
+/// What a document says of its feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Plain text.
+    pub title: Option<String>,
+    /// Absolute URL of the site.
+    pub site_url: Option<String>,
+    /// BCP 47 tag.
+    pub language: Option<String>,
+}
+
+/// One entry of a document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scanned {
+    /// Over its bytes.
+    pub fingerprint: Fingerprint,
+    /// What is in it.
+    pub body: Body,
+}
+
+/// What is known of a scanned entry.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// Its fingerprint is known: it was not parsed.
+    Known,
+    /// It was parsed.
+    Parsed(Box<Entry>),
+    /// It could not be read; its neighbours can.
+    Broken(String),
+}
+
+/// Why a poll brought no document. Data for the plan, never a reason to stop.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PollError {
+    /// The name could not be resolved.
+    #[error("the host name could not be resolved: {0}")]
+    Dns(String),
+    /// No connection.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// The certificate or the handshake was refused.
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    /// It took longer than `timeout`.
+    #[error("no complete answer within {}", humantime::format_duration(*.0))]
+    Timeout(Duration),
+    /// The connection broke, or the body ended early or could not be decoded.
+    #[error("the answer broke off: {0}")]
+    Broken(String),
+    /// The address is private and not allowed.
+    #[error("{0} is not a public address; allow_private can permit it")]
+    Forbidden(String),
+    /// A redirect that cannot be followed.
+    #[error("bad redirect: {0}")]
+    Redirect(String),
+    /// A status that brings no document.
+    #[error("the server answered {status}")]
+    Refused {
+        /// The HTTP status code.
+        status: u16,
+        /// How long the server asked us to stay away.
+        retry_after: Option<Duration>,
+    },
+    /// More than `max_body` bytes.
+    #[error("the document is larger than {0} bytes")]
+    TooLarge(u64),
+    /// Not a feed, or one that cannot be read.
+    #[error("not a readable feed: {0}")]
+    Malformed(String),
+}

@@ -1,0 +1,77 @@
+//! Routing: which events a sink wants.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use globset::GlobSet;
+use regex::RegexSet;
+
+use super::delivery::Order;
+use super::entry::Entry;
+use super::event::EventKind;
+use super::feed::Feed;
+use super::text;
+use super::time::Timestamp;
+
+/// A sink, as far as the plan needs to know.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its number in the store.
+    pub sink: u32,
+    /// The kinds it asked for.
+    pub events: Arc<[EventKind]>,
+    /// How its lanes are laid out.
+    pub order: Order,
+    /// Which entries it wants.
+    pub filter: Arc<Filter>,
+}
+
+/// Which entries a sink wants; an empty condition holds for all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The feed has one of these tags.
+    pub tags: Vec<String>,
+    /// The feed's name matches one of these globs.
+    pub feeds: Option<GlobSet>,
+    /// Title or text matches one of these.
+    pub include: Option<RegexSet>,
+    /// Neither title nor text matches any of these.
+    pub exclude: Option<RegexSet>,
+    /// The entry has one of these categories, in any case.
+    pub categories: Vec<String>,
+    /// It was published no longer ago than this; an entry without a date is let through.
+    pub max_age: Option<Duration>,
+}
+
+impl Filter {
+    /// Whether every condition holds.
+    #[must_use]
+    pub fn admits(&self, feed: &Feed, entry: &Entry, now: Timestamp) -> bool {
+        self.wants_feed(feed) && self.wants_age(entry, now) && self.wants_category(entry) && self.wants_text(entry)
+    }
+
+    fn wants_feed(&self, feed: &Feed) -> bool {
+        (self.tags.is_empty() || feed.tags.iter().any(|t| self.tags.contains(t)))
+            && self.feeds.as_ref().is_none_or(|globs| globs.is_match(&*feed.id.0))
+    }
+
+    fn wants_age(&self, entry: &Entry, now: Timestamp) -> bool {
+        match (self.max_age, entry.published) {
+            (Some(max), Some(published)) => now.since(published.at) <= max,
+            _ => true,
+        }
+    }
+
+    fn wants_category(&self, entry: &Entry) -> bool {
+        let wanted = |c: &String| self.categories.iter().any(|w| w.to_lowercase() == c.to_lowercase());
+        self.categories.is_empty() || entry.categories.iter().any(wanted)
+    }
+
+    fn wants_text(&self, entry: &Entry) -> bool {
+        if self.include.is_none() && self.exclude.is_none() {
+            return true;
+        }
+        let text = text::searchable(entry);
+        self.include.as_ref().is_none_or(|set| set.is_match(&text)) && !self.exclude.as_ref().is_some_and(|set| set.is_match(&text))
+    }
+}

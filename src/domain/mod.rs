@@ -1,0 +1,28 @@
+//! The pure core: what an entry is, which entry is new, when to poll, what becomes of an attempt.
+//!
+//! Nothing here reads a clock, a socket, a file or a random number: time comes in as `now`, everything else as an argument, so every
+//! decision the daemon takes can be put in a table and tested. Modules import only from the paragraphs above their own.
+
+pub mod time;
+
+pub mod entry;
+
+pub mod text;
+
+pub mod identity;
+
+pub mod feed;
+
+pub mod schedule;
+
+pub mod event;
+
+pub mod delivery;
+
+pub mod filter;
+
+pub mod retry;
+
+pub mod plan;
+
+pub mod agenda;
