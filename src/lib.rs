@@ -31,3 +31,5 @@ pub mod secret;
 
 pub mod domain;
 
+pub mod parse;
+

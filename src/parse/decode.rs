@@ -1,0 +1,211 @@
+//! Bytes to text. The order that measured best: byte order mark, whole-document UTF-8, what HTTP says, what the document says, detection.
+//! Bytes that are invalid in the chosen charset lose themselves and nothing else.
+
+use std::borrow::Cow;
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, KOI8_R, KOI8_U, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1251, WINDOWS_1252};
+
+/// How far a declaration is looked for: junk may stand before it.
+const DECLARATION_WITHIN: usize = 1024;
+
+/// So many multi-byte characters make valid UTF-8 no accident.
+const NO_ACCIDENT: usize = 3;
+
+/// Decodes a document. Valid UTF-8 is borrowed.
+pub(super) fn decode<'a>(bytes: &'a [u8], content_type: Option<&str>, host: Option<&str>) -> Cow<'a, str> {
+    if let Some((encoding, bom)) = Encoding::for_bom(bytes) {
+        return encoding.decode_without_bom_handling(bytes.get(bom..).unwrap_or_default()).0;
+    }
+    if let Some(text) = utf32(bytes) {
+        return Cow::Owned(text);
+    }
+    if let Some(encoding) = utf16_without_bom(bytes) {
+        return encoding.decode_without_bom_handling(bytes).0;
+    }
+    let said_by_http = content_type.and_then(charset_parameter).and_then(label);
+    let declared = declaration(bytes).and_then(label);
+    match std::str::from_utf8(bytes) {
+        Ok(text) if is_no_accident(text) || said_by_http.or(declared).is_none_or(|e| e == UTF_8) => return Cow::Borrowed(text),
+        Err(_) if nearly_utf8(bytes) => return String::from_utf8_lossy(bytes),
+        _ => {}
+    }
+    let encoding = match (said_by_http, declared) {
+        // A server's default for text says nothing about a document that knows better.
+        (Some(http), Some(own)) if http == WINDOWS_1252 && own != WINDOWS_1252 && own != UTF_8 => own,
+        (Some(http), _) if http != UTF_8 => http,
+        (_, Some(own)) if own != UTF_8 => own,
+        _ => detect(bytes, host),
+    };
+    encoding.decode_without_bom_handling(bytes).0
+}
+
+/// Valid UTF-8 with several multi-byte characters, or none at all, is UTF-8 whatever is declared.
+fn is_no_accident(text: &str) -> bool {
+    text.is_ascii() || text.bytes().filter(|b| *b >= 0xc0).nth(NO_ACCIDENT - 1).is_some()
+}
+
+/// UTF-8 with a few damaged places: at least twenty good multi-byte characters to each bad byte.
+fn nearly_utf8(bytes: &[u8]) -> bool {
+    let (mut good, mut bad) = (0usize, 0usize);
+    for chunk in bytes.utf8_chunks() {
+        good += chunk.valid().bytes().filter(|b| *b >= 0xc0).count();
+        bad += chunk.invalid().len();
+    }
+    good > 20 * bad
+}
+
+fn detect(bytes: &[u8], host: Option<&str>) -> &'static Encoding {
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
+    detector.feed(bytes, true);
+    let tld = host.and_then(|host| host.rsplit('.').next()).filter(|tld| tld.bytes().all(|b| b.is_ascii_lowercase()));
+    match detector.guess(tld.map(str::as_bytes), Utf8Detection::Deny) {
+        e if e == KOI8_R => KOI8_U,
+        e => e,
+    }
+}
+
+/// The `charset` of a Content-Type.
+fn charset_parameter(content_type: &str) -> Option<&str> {
+    let lower = content_type.to_ascii_lowercase();
+    let at = lower.find("charset=")? + "charset=".len();
+    let value = content_type.get(at..)?.trim_start_matches(['"', '\'', ' ']);
+    Some(value.split(['"', '\'', ';', ' ', ',']).next().unwrap_or_default())
+}
+
+/// The `encoding` of an XML declaration, wherever it stands near the beginning.
+fn declaration(bytes: &[u8]) -> Option<&str> {
+    let head = bytes.get(..bytes.len().min(DECLARATION_WITHIN))?;
+    let at = head.windows(5).position(|w| w.eq_ignore_ascii_case(b"<?xml"))?;
+    let declaration = head.get(at..)?.split(|b| *b == b'>').next()?;
+    let at = declaration.windows(8).position(|w| w.eq_ignore_ascii_case(b"encoding"))?;
+    let value = declaration.get(at + 8..)?;
+    let quote = value.iter().position(|b| matches!(b, b'"' | b'\''))?;
+    let value = value.get(quote + 1..)?.split(|b| matches!(b, b'"' | b'\'')).next()?;
+    std::str::from_utf8(value).ok()
+}
+
+/// The encoding of a label, with the misspellings of the wild. UTF-16 declared in bytes that we could read the declaration from is a lie;
+/// KOI8-U is KOI8-R with the letters that Ukrainian needs.
+fn label(label: &str) -> Option<&'static Encoding> {
+    let squeezed: String = label.trim().to_ascii_lowercase().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let known = Encoding::for_label(label.trim().as_bytes());
+    match squeezed.as_str() {
+        "cp1251" | "win1251" | "windows1251" | "xcp1251" | "ansi1251" | "1251" => Some(WINDOWS_1251),
+        "koi8u" | "koi8r" | "koi8" | "koi8ru" => Some(KOI8_U),
+        "utf8" | "utf8mb4" | "unicode" => Some(UTF_8),
+        _ => known.filter(|e| *e != UTF_16BE && *e != UTF_16LE),
+    }
+}
+
+/// ASCII in UTF-16 has a zero in every other byte.
+fn utf16_without_bom(bytes: &[u8]) -> Option<&'static Encoding> {
+    match bytes.first_chunk()? {
+        [0, b'<', 0, _] => Some(UTF_16BE),
+        [b'<', 0, _, 0] => Some(UTF_16LE),
+        _ => None,
+    }
+}
+
+/// UTF-32, which encoding_rs leaves out; with or without a byte order mark.
+fn utf32(bytes: &[u8]) -> Option<String> {
+    let big = match bytes.first_chunk()? {
+        [0, 0, 0xfe, 0xff] | [0, 0, 0, b'<'] => true,
+        [0xff, 0xfe, 0, 0] | [b'<', 0, 0, 0] => false,
+        _ => return None,
+    };
+    let scalar = |four: &[u8; 4]| {
+        let n = if big { u32::from_be_bytes(*four) } else { u32::from_le_bytes(*four) };
+        char::from_u32(n).unwrap_or(char::REPLACEMENT_CHARACTER)
+    };
+    Some(bytes.as_chunks().0.iter().map(scalar).filter(|c| *c != '\u{feff}').collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "Умєров розповів про співпрацю Росії та КНДР: є і ї ґ — об’єкт, її, ґанок, щастя";
+
+    fn document(declared: &str) -> String {
+        let declaration = if declared.is_empty() { String::new() } else { format!("<?xml version=\"1.0\" encoding=\"{declared}\"?>") };
+        format!("{declaration}<rss><title>{TEXT}</title><p>{}</p></rss>", "Президент України, міністр оборони. ".repeat(5))
+    }
+
+    #[track_caller]
+    fn check(encoding: &'static Encoding, declared: &str, http: Option<&str>) {
+        let document = document(declared);
+        let (bytes, _, lossy) = encoding.encode(&document);
+        assert!(!lossy || encoding == KOI8_U, "the charset has every letter");
+        let decoded = decode(&bytes, http, Some("glavcom.ua"));
+        // KOI8-U has no ’ and encoding_rs writes a reference for it, as a publisher would.
+        let decoded = decoded.replace("&#8217;", "’").replace("&#8212;", "—");
+        assert!(decoded.contains(TEXT), "{} declared {declared:?}, HTTP {http:?}: {decoded}", encoding.name());
+    }
+
+    #[test]
+    fn ukrainian_survives_every_declaration() {
+        for encoding in [WINDOWS_1251, KOI8_U] {
+            check(encoding, encoding.name(), None);
+            check(encoding, "", Some(&format!("text/xml; charset={}", encoding.name())));
+            check(encoding, "", None);
+            check(encoding, "utf-8", None);
+            check(encoding, encoding.name(), Some("text/xml; charset=utf-8"));
+            check(encoding, encoding.name(), Some("text/xml; charset=\"ISO-8859-1\""));
+        }
+        for label in ["cp1251", "cp-1251", "win-1251", "CP1251", "Windows1251", "x-cp1251"] {
+            check(WINDOWS_1251, label, None);
+        }
+        for label in ["koi8-r", "koi8u", "KOI8-U"] {
+            check(KOI8_U, label, None);
+        }
+        for (declared, http) in [("", None), ("windows-1251", None), ("utf-16", None), ("utf-8", Some("text/xml; charset=windows-1251"))] {
+            check(UTF_8, declared, http);
+        }
+    }
+
+    #[test]
+    fn junk_before_the_declaration_hides_nothing() {
+        let document = format!("\n\n<!-- {} -->{}", "x".repeat(80), document("windows-1251"));
+        let bytes = WINDOWS_1251.encode(&document).0;
+        assert!(decode(&bytes, None, None).contains(TEXT));
+    }
+
+    #[test]
+    fn wide_encodings_with_and_without_a_mark() {
+        let text = document("utf-16");
+        let le: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let be: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let be32: Vec<u8> = text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect();
+        for bytes in [le.clone(), be.clone(), be32, [&b"\xff\xfe"[..], &le].concat(), [&b"\xfe\xff"[..], &be].concat()] {
+            assert_eq!(decode(&bytes, None, None), text);
+        }
+    }
+
+    #[test]
+    fn a_broken_byte_costs_itself() {
+        let mut bytes = document("utf-8").into_bytes();
+        let at = bytes.len() - 20;
+        bytes.insert(at, 0xff);
+        let decoded = decode(&bytes, None, None);
+        assert!(decoded.contains(TEXT) && decoded.contains('\u{fffd}'));
+    }
+
+    #[test]
+    fn clean_utf8_is_not_copied() {
+        assert!(matches!(decode(document("utf-8").as_bytes(), Some("text/xml; charset=utf-8"), None), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn other_scripts() {
+        for (encoding, text) in [
+            (encoding_rs::GB18030, "中文新闻：今天的天气很好，我们去公园散步。"),
+            (encoding_rs::BIG5, "中文新聞：今天的天氣很好，我們去公園散步。"),
+            (encoding_rs::SHIFT_JIS, "日本語のニュース：今日は天気がいいから散歩しましょう。"),
+            (encoding_rs::EUC_KR, "한국어 뉴스: 오늘은 날씨가 좋으니 산책합시다."),
+        ] {
+            let document = format!("<?xml version=\"1.0\" encoding=\"{}\"?><rss>{}</rss>", encoding.name(), text.repeat(3));
+            assert!(decode(&encoding.encode(&document).0, None, None).contains(text), "{}", encoding.name());
+        }
+    }
+}

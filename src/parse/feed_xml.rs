@@ -1,0 +1,267 @@
+//! RSS, RDF and Atom. The only file that names feed-rs: it gets small clean documents, made of what is new, so that nothing can make it
+//! refuse, panic or overflow the stack; and it is fenced off all the same.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use url::Url;
+
+use super::children::{Child, Prefixes, Space, children};
+use super::entities::{push_escaped, push_mended};
+use super::lex::{Lexer, Tag, Token};
+use super::scan::{Dialect, Scan};
+use super::{fields, html};
+use crate::domain::entry::{Entry, Markup, Person};
+use crate::domain::feed::{Body, Document, Head, Known, Scanned};
+
+/// What of one entry is looked at; the rest of a larger one is ignored.
+const LARGEST_ENTRY: usize = 1 << 20;
+
+/// The longest title that is kept, in characters.
+const LONGEST_TITLE: usize = 2000;
+
+/// Entries in one document for feed-rs.
+const BATCH: usize = 64;
+
+/// Reads a document that was taken apart.
+pub(super) fn parse(scan: &Scan<'_>, base: Option<&Url>, known: &Known) -> Document {
+    let prefixes = Prefixes::of(&scan.around);
+    let base = own_base(&scan.around, base);
+    let (head, authors) = head(scan, base.as_ref(), &prefixes);
+    let mut entries: Vec<_> = scan.entries.iter().map(|e| Scanned { fingerprint: scan.fingerprint(e), body: Body::Known }).collect();
+    let new = entries.iter_mut().zip(&scan.entries).filter(|(scanned, _)| !known.contains(&scanned.fingerprint));
+    let new: Vec<_> = new.map(|(scanned, text)| (scanned, Written::new(text, &prefixes))).collect();
+    let mut new = new.into_iter().peekable();
+    while new.peek().is_some() {
+        let (scanned, written): (Vec<_>, Vec<_>) = new.by_ref().take(BATCH).unzip();
+        for ((scanned, written), body) in scanned.into_iter().zip(&written).zip(read(&written, scan.dialect)) {
+            scanned.body = body.map_or_else(Body::Broken, |entry| {
+                Body::Parsed(Box::new(finish(entry, written, &head, &authors, base.as_ref(), &prefixes)))
+            });
+        }
+    }
+    Document { head, entries, complete: scan.complete, dropped: scan.dropped, repairs: scan.repairs.clone() }
+}
+
+/// `xml:base` of the outer elements, the inner ones relative to the outer.
+fn own_base(around: &[Tag<'_>], base: Option<&Url>) -> Option<Url> {
+    around.iter().fold(base.cloned(), |base, tag| {
+        let own = tag.attribute("base").and_then(|own| fields::resolve(base.as_ref(), own));
+        own.and_then(|own| Url::parse(&own).ok()).or(base)
+    })
+}
+
+fn head(scan: &Scan<'_>, base: Option<&Url>, prefixes: &Prefixes<'_>) -> (Head, Vec<Person>) {
+    let elements: Vec<Child<'_>> = scan.head.iter().flat_map(|piece| children(inside(piece), prefixes)).collect();
+    let text = |space, name: &str| fields::first(&elements, space, &[name]).and_then(Child::text);
+    let alternate = |c: &&Child<'_>| c.name == "link" && c.attribute("rel").is_none_or(|rel| rel == "alternate");
+    let href = || elements.iter().filter(alternate).find_map(|c| c.attribute("href"));
+    let link = text(Space::Core, "link").or_else(href).and_then(|link| fields::resolve(base, &link));
+    let lang = scan.around.iter().rev().find_map(|tag| tag.attribute("lang")).map(str::to_owned);
+    let head = Head {
+        title: text(Space::Core, "title").or_else(|| text(Space::Atom, "title")).map(|t| title(&t)).filter(|t| !t.is_empty()),
+        site_url: link,
+        language: text(Space::Core, "language").or_else(|| text(Space::Dc, "language")).or(lang).map(|l| l.trim().to_owned()),
+    };
+    (head, fields::people(&elements, prefixes))
+}
+
+/// The head without the tags around it, so that its elements are the outermost.
+fn inside(piece: &str) -> &str {
+    let mut lexer = Lexer::new(piece);
+    let mut begin = 0;
+    while let Some(token) = lexer.next() {
+        match token {
+            Token::Start(tag) if ["rss", "rdf", "feed", "channel"].iter().any(|outer| tag.local().eq_ignore_ascii_case(outer)) => {
+                begin = lexer.position();
+            }
+            Token::Start(_) => break,
+            _ => {}
+        }
+    }
+    piece.get(begin..).unwrap_or_default()
+}
+
+/// An entry taken apart.
+struct Written<'a> {
+    around: Child<'a>,
+    elements: Vec<Child<'a>>,
+}
+
+impl<'a> Written<'a> {
+    fn new(text: &'a str, prefixes: &Prefixes<'_>) -> Self {
+        let end = (0..=text.len().min(LARGEST_ENTRY)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let around = children(text.get(..end).unwrap_or_default(), prefixes).into_iter().next();
+        let nothing = || Child { space: Space::Core, name: "".into(), tag: Tag { name: "", attributes: "", empty: true }, inner: "" };
+        let around = around.unwrap_or_else(nothing);
+        Self { elements: children(around.inner, prefixes), around }
+    }
+}
+
+/// Has feed-rs read the entries: all in one document, and one by one if that goes wrong.
+fn read(written: &[Written<'_>], dialect: Dialect) -> Vec<Result<feed_rs::model::Entry, String>> {
+    match fenced(&document(written, dialect)) {
+        Ok(entries) if entries.len() == written.len() => entries.into_iter().map(Ok).collect(),
+        _ => written.chunks(1).map(|one| alone(one, dialect)).collect(),
+    }
+}
+
+fn alone(one: &[Written<'_>], dialect: Dialect) -> Result<feed_rs::model::Entry, String> {
+    let entries = fenced(&document(one, dialect))?;
+    entries.into_iter().next().ok_or_else(|| "it has nothing in it that is understood".to_owned())
+}
+
+fn fenced(document: &str) -> Result<Vec<feed_rs::model::Entry>, String> {
+    let parsed = catch_unwind(AssertUnwindSafe(|| {
+        let parser = feed_rs::parser::Builder::new().id_generator(|_, _, _| String::new()).timestamp_parser(|_| None).build();
+        parser.parse(document.as_bytes()).map(|feed| feed.entries)
+    }));
+    match parsed {
+        Ok(Ok(entries)) => Ok(entries),
+        Ok(Err(e)) => Err(e.to_string()),
+        Err(_) => Err("the parser panicked; this is a bug".into()),
+    }
+}
+
+/// A clean document of what feed-rs is asked to read. Well-formed by construction, nothing nested.
+fn document(written: &[Written<'_>], dialect: Dialect) -> String {
+    let size: usize = written.iter().map(|w| w.around.inner.len() + 200).sum();
+    let mut out = String::with_capacity(size + 300);
+    let (open, item, close) = match dialect {
+        Dialect::Rss => (
+            "<rss version=\"2.0\" xmlns:content=\"http://purl.org/rss/1.0/modules/content/\"><channel><title>x</title>",
+            "item",
+            "</channel></rss>",
+        ),
+        Dialect::Atom => ("<feed xmlns=\"http://www.w3.org/2005/Atom\"><id>x</id><title>x</title>", "entry", "</feed>"),
+    };
+    out.push_str(open);
+    for entry in written {
+        out.extend(["<", item, ">"]);
+        match dialect {
+            Dialect::Rss => push_item(entry, &mut out),
+            Dialect::Atom => push_entry(entry, &mut out),
+        }
+        out.extend(["</", item, ">"]);
+    }
+    out.push_str(close);
+    out
+}
+
+fn push_item(entry: &Written<'_>, out: &mut String) {
+    let find = |places: &[(Space, &str)]| places.iter().find_map(|(space, name)| fields::first(&entry.elements, *space, &[name]));
+    let title =
+        find(&[(Space::Core, "title"), (Space::Dc, "title"), (Space::Atom, "title"), (Space::Media, "title"), (Space::Itunes, "title")]);
+    push("title", "", false, title, out);
+    let group = entry.elements.iter().find(|c| c.is(Space::Media, "group"));
+    let in_group = group.map(|group| children(group.inner, &Prefixes::default()));
+    let described = in_group.as_ref().and_then(|inside| fields::first(inside, Space::Media, &["description"]));
+    let summary = find(&[
+        (Space::Core, "description"),
+        (Space::Dc, "description"),
+        (Space::Core, "summary"),
+        (Space::Atom, "summary"),
+        (Space::Itunes, "summary"),
+        (Space::Media, "description"),
+        (Space::Itunes, "subtitle"),
+        (Space::Core, "abstract"),
+    ]);
+    push("description", "", true, summary.or(described), out);
+    let content = find(&[
+        (Space::Content, "encoded"),
+        (Space::Xhtml, "body"),
+        (Space::Xhtml, "div"),
+        (Space::Core, "content"),
+        (Space::Atom, "content"),
+        (Space::Core, "encoded"),
+        (Space::Core, "fulltext"),
+        (Space::Other, "full-text"),
+    ]);
+    push("content:encoded", "", true, content, out);
+}
+
+fn push_entry(entry: &Written<'_>, out: &mut String) {
+    out.push_str("<id>x</id>");
+    let find =
+        |names: &[&str]| fields::first(&entry.elements, Space::Core, names).or_else(|| fields::first(&entry.elements, Space::Atom, names));
+    let media = |name: &str| {
+        let outside = fields::first(&entry.elements, Space::Media, &[name]).cloned();
+        let group = entry.elements.iter().find(|c| c.is(Space::Media, "group"))?;
+        outside.or_else(|| fields::first(&children(group.inner, &Prefixes::default()), Space::Media, &[name]).cloned())
+    };
+    push_construct("title", find(&["title"]), out);
+    let summary = find(&["summary", "description", "tagline"]).cloned();
+    let content = find(&["content"]).filter(|c| c.attribute("src").is_none()).cloned();
+    let described = || media("description");
+    push_construct("summary", summary.or_else(described).as_ref(), out);
+    push_construct("content", content.as_ref(), out);
+}
+
+/// An Atom text construct, whatever its publisher calls its type: as text, or as HTML escaped once.
+fn push_construct(name: &str, child: Option<&Child<'_>>, out: &mut String) {
+    let Some(child) = child else { return };
+    let kind = child.attribute("type").unwrap_or_default().to_ascii_lowercase();
+    let escaped = child.attribute("mode").is_some_and(|mode| mode == "escaped");
+    let html = kind.contains("html") || (escaped && !kind.contains("plain")) || child.has_elements() || child.space == Space::Media;
+    push(name, if html { " type=\"html\"" } else { " type=\"text\"" }, html, Some(child), out);
+}
+
+/// An element with what a child holds: plain text, or HTML escaped once. Nothing for an empty one.
+fn push(name: &str, attributes: &str, html: bool, child: Option<&Child<'_>>, out: &mut String) {
+    let Some(child) = child.filter(|c| !c.inner.trim().is_empty()) else { return };
+    out.extend(["<", name, attributes, ">"]);
+    if child.inner.contains('<') {
+        push_escaped(&if html { child.markup() } else { child.text() }.unwrap_or_default(), out);
+    } else {
+        push_mended(child.inner, out);
+    }
+    out.extend(["</", name, ">"]);
+}
+
+/// What feed-rs read, and what is read beside it.
+fn finish(
+    read: feed_rs::model::Entry,
+    written: &Written<'_>,
+    head: &Head,
+    authors: &[Person],
+    base: Option<&Url>,
+    prefixes: &Prefixes<'_>,
+) -> Entry {
+    let is_html = |text: &feed_rs::model::Text| text.content_type.as_str().contains("html");
+    let markup = |html: bool, text: String| if html { Markup::Html(text) } else { Markup::Text(text) };
+    let filled = |text: &String| !text.trim().is_empty();
+    let mut entry = Entry {
+        title: read.title.map(|t| title(&t.content)).filter(|t| !t.is_empty()),
+        summary: read
+            .summary
+            .map(|s| (is_html(&s), s.content))
+            .filter(|(_, s)| filled(s))
+            .map(|(h, s)| markup(h || looks_like_html(&s), s)),
+        content: read.content.and_then(|c| {
+            let html = c.content_type.as_str().contains("html");
+            c.body.filter(filled).map(|body| markup(html || looks_like_html(&body), body))
+        }),
+        ..Entry::default()
+    };
+    fields::fill(&mut entry, &written.around, &written.elements, base, prefixes);
+    if entry.authors.is_empty() {
+        entry.authors = authors.to_vec();
+    }
+    entry.language = entry.language.or_else(|| head.language.clone());
+    entry
+}
+
+/// RSS has no way to say whether text is HTML.
+fn looks_like_html(text: &str) -> bool {
+    text.contains("</")
+        || text.contains("/>")
+        || text.contains("<br")
+        || text.contains("<p>")
+        || text.contains("<img")
+        || text.contains("&#")
+        || text.contains("&amp;")
+        || text.contains("&nbsp;")
+}
+
+fn title(text: &str) -> String {
+    html::title(text).chars().take(LONGEST_TITLE).collect()
+}

@@ -1,0 +1,213 @@
+//! What feed-rs loses, invents or trips over, read from the elements themselves: identifiers, links, dates with their offsets, people,
+//! language, pictures and enclosures. Its ids hash the title in or are random, its dates lose the offset, its people make it panic.
+
+use url::Url;
+
+use super::children::{Child, Prefixes, Space, children};
+use super::{dates, html};
+use crate::domain::entry::{Enclosure, Entry, Person};
+
+/// A longer identifier is taken as none: it identifies nothing that the link does not.
+const LONGEST_ID: usize = 2048;
+
+/// The longest name of a person, title of a category and raw date that is kept.
+const LONGEST_NAME: usize = 300;
+
+/// How much of a document may be taken up by people, categories and enclosures of one entry.
+const MOST: usize = 100;
+
+/// Fills in what is read from the elements of an entry.
+pub(super) fn fill(entry: &mut Entry, around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>, prefixes: &Prefixes<'_>) {
+    let base = around.attribute("base").and_then(|own| resolve(base, &own)).map_or_else(|| base.cloned(), |own| Url::parse(&own).ok());
+    let base = base.as_ref();
+    entry.base = base.map(Url::to_string);
+    entry.id = identifier(around, elements);
+    entry.url = link(around, elements, base);
+    dates_of(entry, elements);
+    entry.authors = people(elements, prefixes);
+    entry.language = around.attribute("lang").or_else(|| first(elements, Space::Dc, &["language"]).and_then(Child::text));
+    entry.categories = categories(elements);
+    let media = Media::inside(elements, prefixes);
+    entry.enclosures = enclosures(elements, &media, base);
+    entry.image = image(elements, &media, base);
+}
+
+/// The first element with one of these names, in the order of the names.
+pub(super) fn first<'c, 'a>(elements: &'c [Child<'a>], space: Space, names: &[&str]) -> Option<&'c Child<'a>> {
+    names.iter().find_map(|name| {
+        elements.iter().find(|child| child.is(space, name) && !(child.inner.is_empty() && child.tag.attributes.is_empty()))
+    })
+}
+
+/// An absolute URL; `None` when it is none that could be followed.
+pub(super) fn resolve(base: Option<&Url>, link: &str) -> Option<String> {
+    let link = link.trim();
+    if link.is_empty() || link.len() > LONGEST_ID {
+        return None;
+    }
+    match (Url::parse(link), base) {
+        (Ok(_), _) => Some(link.to_owned()),
+        (Err(_), Some(base)) => base.join(link).ok().map(String::from),
+        // Without a base a relative link is worth more than none.
+        (Err(_), None) => Some(link.to_owned()),
+    }
+}
+
+fn identifier(around: &Child<'_>, elements: &[Child<'_>]) -> Option<String> {
+    let guid = first(elements, Space::Core, &["guid", "id"]).and_then(Child::text);
+    let atom = || first(elements, Space::Atom, &["id"]).and_then(Child::text);
+    let about = || around.attribute("about");
+    let dc = || first(elements, Space::Dc, &["identifier"]).and_then(Child::text);
+    guid.or_else(atom).or_else(about).or_else(dc).filter(|id| id.len() <= LONGEST_ID)
+}
+
+/// The link for people: the entry's own, else the identifier where that is a permalink.
+fn link(around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>) -> Option<String> {
+    let is_link = |c: &&Child<'_>| c.name == "link" && matches!(c.space, Space::Core | Space::Atom);
+    let links: Vec<_> = elements.iter().filter(is_link).collect();
+    let text = links.iter().find(|c| c.space == Space::Core).and_then(|c| c.text());
+    let alternate = |html: bool| {
+        let fits = |c: &&&Child<'_>| {
+            c.attribute("rel").is_none_or(|rel| rel == "alternate") && (!html || c.attribute("type").is_none_or(|t| t.contains("html")))
+        };
+        links.iter().filter(fits).find_map(|c| c.attribute("href"))
+    };
+    let permalink = || {
+        let guid = first(elements, Space::Core, &["guid"])?;
+        let is_permalink = guid.attribute("ispermalink").is_none_or(|v| !v.eq_ignore_ascii_case("false"));
+        guid.text().filter(|text| is_permalink && (text.starts_with("http://") || text.starts_with("https://")))
+    };
+    let original = || first(elements, Space::Feedburner, &["origlink"]).and_then(Child::text);
+    let about = || around.attribute("about").filter(|about| about.starts_with("http"));
+    let found = text.or_else(|| alternate(true)).or_else(|| alternate(false)).or_else(permalink).or_else(original).or_else(about)?;
+    resolve(base, &found)
+}
+
+fn dates_of(entry: &mut Entry, elements: &[Child<'_>]) {
+    let find = |places: &[(Space, &str)]| places.iter().find_map(|(space, name)| first(elements, *space, &[name]).and_then(Child::text));
+    let published = find(&[
+        (Space::Core, "pubdate"),
+        (Space::Core, "published"),
+        (Space::Core, "issued"),
+        (Space::Atom, "published"),
+        (Space::Dc, "issued"),
+        (Space::Dc, "date"),
+        (Space::Core, "created"),
+        (Space::Dc, "created"),
+        (Space::Core, "date"),
+    ]);
+    let updated = find(&[
+        (Space::Core, "updated"),
+        (Space::Core, "modified"),
+        (Space::Atom, "updated"),
+        (Space::Dc, "modified"),
+        (Space::Core, "lastbuilddate"),
+    ]);
+    entry.published = published.as_deref().and_then(dates::parse);
+    entry.updated = updated.as_deref().and_then(dates::parse);
+    entry.published_raw = published.filter(|_| entry.published.is_none()).map(|raw| cut(&raw));
+}
+
+/// Whoever wrote it, each once.
+pub(super) fn people(elements: &[Child<'_>], prefixes: &Prefixes<'_>) -> Vec<Person> {
+    let mut people: Vec<Person> = vec![];
+    for child in elements {
+        let name = match (child.space, &*child.name) {
+            (Space::Core | Space::Atom, "author") => {
+                let inside = children(child.inner, prefixes);
+                let part = |name: &str| inside.iter().find(|c| c.name == name).and_then(Child::text);
+                part("name").or_else(|| if inside.is_empty() { child.text() } else { None }).or_else(|| part("email"))
+            }
+            (Space::Dc, "creator") | (Space::Itunes, "author") => child.text(),
+            _ => continue,
+        };
+        let Some(name) = name.map(|n| cut(&person(&n))).filter(|n| !n.is_empty()) else { continue };
+        if people.len() < MOST && !people.iter().any(|p| p.name == name) {
+            people.push(Person { name });
+        }
+    }
+    people
+}
+
+/// `mail@example.org (Name)` and `Name <mail@example.org>` are Name.
+fn person(text: &str) -> String {
+    let text = html::title(text);
+    let (before, inside) = match (text.split_once('('), text.split_once('<')) {
+        (Some((before, rest)), _) => (before.trim(), rest.rsplit_once(')').map_or(rest, |(inside, _)| inside).trim()),
+        (None, Some((before, _))) => return before.trim().to_owned(),
+        (None, None) => return text,
+    };
+    if before.contains('@') && !inside.is_empty() { inside.to_owned() } else { text }
+}
+
+fn categories(elements: &[Child<'_>]) -> Vec<String> {
+    let mut categories: Vec<String> = vec![];
+    for child in elements {
+        let term = match (child.space, &*child.name) {
+            (Space::Core | Space::Atom, "category") => {
+                child.text().or_else(|| child.attribute("label")).or_else(|| child.attribute("term"))
+            }
+            (Space::Dc, "subject") => child.text(),
+            _ => continue,
+        };
+        let Some(term) = term.map(|t| cut(&html::title(&t))).filter(|t| !t.is_empty()) else { continue };
+        if categories.len() < MOST && !categories.contains(&term) {
+            categories.push(term);
+        }
+    }
+    categories
+}
+
+/// The elements of the entry, and those inside of `media:group` and `media:content`, to that depth and no further.
+struct Media<'a>(Vec<Child<'a>>);
+
+impl<'a> Media<'a> {
+    fn inside(elements: &[Child<'a>], prefixes: &Prefixes<'_>) -> Self {
+        let of = |from: &[Child<'a>], name: &str| -> Vec<Child<'a>> {
+            from.iter().filter(|c| c.is(Space::Media, name)).flat_map(|c| children(c.inner, prefixes)).collect()
+        };
+        let mut inside = of(elements, "group");
+        inside.extend(of(&inside, "content"));
+        inside.extend(of(elements, "content"));
+        Self(inside)
+    }
+
+    fn with<'s>(&'s self, elements: &'s [Child<'a>]) -> impl Iterator<Item = &'s Child<'a>> + Clone {
+        self.0.iter().chain(elements)
+    }
+}
+
+fn enclosures(elements: &[Child<'_>], media: &Media<'_>, base: Option<&Url>) -> Vec<Enclosure> {
+    let mut found: Vec<Enclosure> = vec![];
+    for child in media.with(elements) {
+        let rel_enclosure = || child.attribute("rel").is_some_and(|rel| rel == "enclosure");
+        let (url, length) = match (child.space, &*child.name) {
+            (Space::Core, "enclosure") => (child.attribute("url").or_else(|| child.attribute("href")), "length"),
+            (Space::Core | Space::Atom, "link") if rel_enclosure() => (child.attribute("href"), "length"),
+            (Space::Media, "content") => (child.attribute("url"), "filesize"),
+            _ => continue,
+        };
+        let Some(url) = url.and_then(|url| resolve(base, &url)) else { continue };
+        if found.len() < MOST && !found.iter().any(|e| e.url == url) {
+            let length = child.attribute(length).and_then(|n| n.parse().ok()).filter(|n| *n > 0);
+            found.push(Enclosure { url, media_type: child.attribute("type"), length });
+        }
+    }
+    found
+}
+
+fn image(elements: &[Child<'_>], media: &Media<'_>, base: Option<&Url>) -> Option<String> {
+    let all = media.with(elements);
+    let is_picture = |c: &&Child<'_>| {
+        c.attribute("medium").is_some_and(|m| m == "image") || c.attribute("type").is_some_and(|t| t.starts_with("image/"))
+    };
+    let picture = all.clone().filter(|c| c.is(Space::Media, "content")).filter(is_picture).find_map(|c| c.attribute("url"));
+    let thumbnail = || all.clone().filter(|c| c.is(Space::Media, "thumbnail")).find_map(|c| c.attribute("url"));
+    let itunes = || all.clone().filter(|c| c.is(Space::Itunes, "image")).find_map(|c| c.attribute("href"));
+    let enclosed = || all.clone().filter(|c| c.is(Space::Core, "enclosure")).filter(is_picture).find_map(|c| c.attribute("url"));
+    resolve(base, &picture.or_else(thumbnail).or_else(itunes).or_else(enclosed)?)
+}
+
+fn cut(text: &str) -> String {
+    text.trim().chars().take(LONGEST_NAME).collect()
+}

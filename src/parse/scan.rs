@@ -1,0 +1,246 @@
+//! Walks over a decoded document once: which dialect it is, what is said outside of the entries, and where each entry begins and ends. An
+//! entry's end tag may be lost and the document may be cut; what is whole is kept.
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
+
+use super::lex::{Lexer, Tag, Token, local};
+use super::{PARSER_VERSION, ParseError};
+use crate::domain::feed::Fingerprint;
+
+/// Tags before the root that are junk: warnings of a program that went wrong, most often.
+const MOST_JUNK: usize = 100;
+
+/// What is kept of the text outside of the entries.
+const LARGEST_HEAD: usize = 256 * 1024;
+
+/// The vocabulary of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// RSS 0.90 to 2.x, RDF and what resembles them: entries are items.
+    Rss,
+    /// Atom 0.3 and 1.0.
+    Atom,
+}
+
+/// A document taken apart.
+#[derive(Debug)]
+pub(super) struct Scan<'a> {
+    pub(super) dialect: Dialect,
+    /// The root element's tag, and those of the element around the entries.
+    pub(super) around: Vec<Tag<'a>>,
+    /// The pieces outside of the entries.
+    pub(super) head: Vec<&'a str>,
+    /// Each entry, its own tags included.
+    pub(super) entries: Vec<&'a str>,
+    /// Entries beyond the limit.
+    pub(super) dropped: u32,
+    pub(super) complete: bool,
+    pub(super) repairs: Vec<(&'static str, u32)>,
+    seed: u64,
+}
+
+impl Scan<'_> {
+    /// A hash of an entry's bytes and of what outside of it changes its meaning.
+    pub(super) fn fingerprint(&self, entry: &str) -> Fingerprint {
+        Fingerprint(xxh3_128_with_seed(entry.as_bytes(), self.seed))
+    }
+}
+
+/// Takes a document apart. `base` is where it came from.
+pub(super) fn scan<'a>(text: &'a str, base: Option<&str>, max_entries: usize) -> Result<Scan<'a>, ParseError> {
+    let mut lexer = Lexer::new(text);
+    let (root, begin, junk) = root(&mut lexer)?;
+    let dialect =
+        if root.local().eq_ignore_ascii_case("feed") || root.local().eq_ignore_ascii_case("entry") { Dialect::Atom } else { Dialect::Rss };
+    let context = format!("{PARSER_VERSION}\0{}\0{}", base.unwrap_or_default(), root.attributes);
+    let mut scan = Scan {
+        dialect,
+        around: vec![root],
+        head: vec![],
+        entries: vec![],
+        dropped: 0,
+        complete: false,
+        repairs: vec![],
+        seed: xxh3_64(context.as_bytes()),
+    };
+    if junk {
+        scan.repairs.push(("text before the document", 1));
+    }
+    Walk { text, lexer, scan, max_entries, lost: 0, head: begin }.run(root, begin)
+}
+
+/// The first element that is the root of a feed, where it begins, and whether there was anything before it that should not be.
+fn root<'a>(lexer: &mut Lexer<'a>) -> Result<(Tag<'a>, usize, bool), ParseError> {
+    let (mut elements, mut junk) = (0, false);
+    loop {
+        let begin = lexer.position();
+        let Some(token) = lexer.next() else { return Err(if elements == 0 { ParseError::NoMarkup } else { ParseError::NoFeed }) };
+        let Token::Start(tag) = token else {
+            junk |= matches!(token, Token::Text(text) if !text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty());
+            continue;
+        };
+        match tag.local().to_ascii_lowercase().as_str() {
+            "rss" | "rdf" | "feed" | "channel" | "item" | "entry" => return Ok((tag, begin, junk)),
+            "html" => return Err(ParseError::Html),
+            "head" | "body" if elements == 0 => return Err(ParseError::Html),
+            _ => {}
+        }
+        junk = true;
+        elements += 1;
+        if elements > MOST_JUNK {
+            return Err(ParseError::NoFeed);
+        }
+    }
+}
+
+struct Walk<'a> {
+    text: &'a str,
+    lexer: Lexer<'a>,
+    scan: Scan<'a>,
+    max_entries: usize,
+    /// End tags of entries that were not there.
+    lost: u32,
+    /// Where the current piece outside of the entries begins.
+    head: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn run(mut self, root: Tag<'a>, begin: usize) -> Result<Scan<'a>, ParseError> {
+        if is_entry(root.name) {
+            // An entry by itself, as some tests and some servers send it.
+            self.entry(root, begin);
+            self.scan.complete = true;
+        }
+        loop {
+            let begin = self.lexer.position();
+            match self.lexer.next() {
+                None => break,
+                Some(Token::Start(tag)) if is_entry(tag.name) => self.entry(tag, begin),
+                Some(Token::Start(tag)) if tag.local().eq_ignore_ascii_case("channel") => self.scan.around.push(tag),
+                Some(Token::End(name)) if local(name).eq_ignore_ascii_case(root.local()) => {
+                    self.scan.complete = true;
+                    break;
+                }
+                Some(_) => {}
+            }
+        }
+        let end = self.lexer.position();
+        self.keep_head(end);
+        self.scan.complete &= !self.lexer.cut;
+        if self.lost > 0 {
+            self.scan.repairs.push(("lost end tag of an entry", self.lost));
+        }
+        if !self.scan.complete {
+            self.scan.repairs.push(("cut document", 1));
+        }
+        Ok(self.scan)
+    }
+
+    fn keep_head(&mut self, end: usize) {
+        let kept: usize = self.scan.head.iter().map(|piece| piece.len()).sum();
+        if let Some(piece) = self.text.get(self.head..end).filter(|p| !p.trim().is_empty() && kept + p.len() <= LARGEST_HEAD) {
+            self.scan.head.push(piece);
+        }
+    }
+
+    /// Finds the end of the entry that begins at `begin`.
+    fn entry(&mut self, tag: Tag<'a>, begin: usize) {
+        self.keep_head(begin);
+        let end = if tag.empty { Some(self.lexer.position()) } else { self.end_of(tag) };
+        self.head = self.lexer.position();
+        let Some(entry) = end.and_then(|end| self.text.get(begin..end)) else { return };
+        if self.scan.entries.len() < self.max_entries {
+            self.scan.entries.push(entry);
+        } else {
+            self.scan.dropped += 1;
+        }
+    }
+
+    /// Where the entry is over; `None` when the document ends inside of it. Without its end tag it ends where the next one begins, or
+    /// where what is around it ends.
+    fn end_of(&mut self, tag: Tag<'a>) -> Option<usize> {
+        loop {
+            let before = self.lexer.clone();
+            match self.lexer.next()? {
+                Token::End(name) if local(name).eq_ignore_ascii_case(tag.local()) => {
+                    return Some(self.lexer.position()).filter(|_| !self.lexer.cut);
+                }
+                Token::Start(next) if next.local().eq_ignore_ascii_case(tag.local()) => {}
+                Token::End(name) if is_outside(local(name)) => {}
+                _ => continue,
+            }
+            self.lexer = before;
+            self.lost += 1;
+            return Some(self.lexer.position());
+        }
+    }
+}
+
+fn is_entry(name: &str) -> bool {
+    local(name).eq_ignore_ascii_case("item") || local(name).eq_ignore_ascii_case("entry")
+}
+
+fn is_outside(name: &str) -> bool {
+    ["channel", "rss", "rdf", "feed"].iter().any(|outside| name.eq_ignore_ascii_case(outside))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, entries: &[&str], complete: bool) {
+        let scan = scan(text, None, 10).unwrap();
+        assert_eq!((scan.entries.as_slice(), scan.complete), (entries, complete), "{text}");
+    }
+
+    #[test]
+    fn where_entries_begin_and_end() {
+        check("<rss><channel><title>x</title><item>1</item> <item>2</item></channel></rss>", &["<item>1</item>", "<item>2</item>"], true);
+        check("<feed><entry>1</entry></feed>", &["<entry>1</entry>"], true);
+        check("<a:feed><a:entry>1</a:entry></a:feed>", &["<a:entry>1</a:entry>"], true);
+        check("<RSS><ITEM>1</ITEM></RSS>", &["<ITEM>1</ITEM>"], true);
+        check("<rdf:RDF><channel><items/></channel><item rdf:about='x'>1</item></rdf:RDF>", &["<item rdf:about='x'>1</item>"], true);
+        check("<rss><item><![CDATA[</item><item>]]></item></rss>", &["<item><![CDATA[</item><item>]]></item>"], true);
+        check("<rss><item/><item>2</item></rss>", &["<item/>", "<item>2</item>"], true);
+        check("PHP Warning: x<br><b>y</b><rss><item>1</item></rss>", &["<item>1</item>"], true);
+        check("<item>1</item>", &["<item>1</item>"], true);
+    }
+
+    #[test]
+    fn what_is_lost_costs_as_little_as_can_be() {
+        check("<rss><item>1<item>2</item></rss>", &["<item>1", "<item>2</item>"], true);
+        check("<rss><channel><item>1</channel></rss>", &["<item>1"], true);
+        check("<rss><item>1</item><item>2</it", &["<item>1</item>"], false);
+        check("<rss><item>1</item>", &["<item>1</item>"], false);
+        check("<rss><item>1</item><item><![CDATA[2</item></rss>", &["<item>1</item>"], false);
+        check("<rss><item>1</item></rss><rss><item>2</item></rss>", &["<item>1</item>"], true);
+    }
+
+    #[test]
+    fn what_is_no_feed() {
+        assert!(matches!(scan("<!DOCTYPE html><html><body><item>", None, 10), Err(ParseError::Html)));
+        assert!(matches!(scan("hello", None, 10), Err(ParseError::NoMarkup)));
+        assert!(matches!(scan("", None, 10), Err(ParseError::NoMarkup)));
+        assert!(matches!(scan("<svg><g/></svg>", None, 10), Err(ParseError::NoFeed)));
+    }
+
+    #[test]
+    fn more_than_the_limit_is_counted() {
+        let many = format!("<rss>{}</rss>", "<item/>".repeat(1_000_000));
+        let scan = scan(&many, None, 10).unwrap();
+        assert_eq!((scan.entries.len(), scan.dropped), (10, 999_990));
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_the_entry_and_its_surroundings() {
+        let of = |text, base| {
+            let scan = scan(text, base, 10).unwrap();
+            scan.fingerprint(scan.entries.first().unwrap())
+        };
+        let one = of("<rss><item>1</item></rss>", None);
+        assert_eq!(one, of("<rss><title>new</title><item>1</item></rss>", None));
+        assert_ne!(one, of("<rss><item>2</item></rss>", None));
+        assert_ne!(one, of("<rss xml:base='x'><item>1</item></rss>", None));
+        assert_ne!(one, of("<rss><item>1</item></rss>", Some("https://a.ua/")));
+    }
+}

@@ -1,0 +1,190 @@
+//! Documents in, entries out.
+
+use super::*;
+use crate::domain::entry::{Entry, Markup};
+use crate::domain::feed::{Body, Fingerprint};
+
+fn read(text: &str) -> Document {
+    let source = Source { bytes: text.as_bytes(), content_type: None, url: Some("https://glavcom.ua/xml/rss.xml"), max_entries: 2000 };
+    parse(&source, &Known::new()).unwrap()
+}
+
+fn entries(text: &str) -> Vec<Entry> {
+    let body = |e: crate::domain::feed::Scanned| match e.body {
+        Body::Parsed(entry) => *entry,
+        other => panic!("{other:?}"),
+    };
+    read(text).entries.into_iter().map(body).collect()
+}
+
+fn one(text: &str) -> Entry {
+    let mut entries = entries(text);
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    entries.remove(0)
+}
+
+fn item(inside: &str) -> Entry {
+    one(&format!("<rss version=\"2.0\"><channel><title>t</title><item>{inside}</item></channel></rss>"))
+}
+
+const TITLE: &str = "Умєров під час зустрічі розповів президенту Південної Кореї про співпрацю Росії та КНДР";
+
+#[test]
+fn an_rss_entry_as_glavcom_writes_it() {
+    let entry = item(&format!(
+        "<title>{TITLE}</title><link>https://glavcom.ua/news/1030001.html</link><guid isPermaLink=\"true\">https://glavcom.ua/news/1030001.html</guid>
+         <pubDate>Wed, 27 Nov 2024 18:45:00 +0200</pubDate><dc:creator>Іван Ґудзь</dc:creator><category>Політика</category><category>Світ</category>
+         <enclosure url=\"/img/1.jpg\" type=\"image/jpeg\" length=\"12345\"/>
+         <description><![CDATA[<p>Є і ї ґ, об’єкт і обʼєкт.</p>]]></description>"
+    ));
+    assert_eq!(entry.title.as_deref(), Some(TITLE));
+    assert_eq!(entry.id, entry.url);
+    assert_eq!(entry.published.unwrap().to_string(), "2024-11-27T18:45:00+02:00");
+    assert_eq!(entry.authors.first().unwrap().name, "Іван Ґудзь");
+    assert_eq!(entry.categories, ["Політика", "Світ"]);
+    assert_eq!(entry.summary, Some(Markup::Html("<p>Є і ї ґ, об’єкт і обʼєкт.</p>".into())));
+    let enclosure = entry.enclosures.first().unwrap();
+    assert_eq!((enclosure.url.as_str(), enclosure.length), ("https://glavcom.ua/img/1.jpg", Some(12345)));
+    assert_eq!(entry.image.as_deref(), Some("https://glavcom.ua/img/1.jpg"));
+}
+
+#[test]
+fn an_atom_entry() {
+    let entry = one(
+        "<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"uk\"><title>t</title><author><name>Редакція</name></author>
+         <entry><id>tag:a,1</id><title type=\"html\">A &amp;amp; &lt;b&gt;B&lt;/b&gt;</title><link rel=\"self\" href=\"/s\"/><link href=\"/1\"/>
+         <published>2024-11-27T18:45:00+02:00</published><updated>2024-11-28T00:00:00Z</updated>
+         <content type=\"xhtml\"><div xmlns=\"http://www.w3.org/1999/xhtml\"><p>x<br/>y</p></div></content><category term=\"z\"/></entry></feed>",
+    );
+    assert_eq!((entry.id.as_deref(), entry.url.as_deref()), (Some("tag:a,1"), Some("https://glavcom.ua/1")));
+    assert_eq!(entry.title.as_deref(), Some("A & B"));
+    assert!(matches!(&entry.content, Some(Markup::Html(html)) if html.contains("<p>x<br/>y</p>")), "{:?}", entry.content);
+    assert_eq!((entry.authors.first().unwrap().name.as_str(), entry.language.as_deref()), ("Редакція", Some("uk")));
+    assert_eq!(entry.updated.unwrap().to_string(), "2024-11-28T00:00:00Z");
+    assert_eq!(entry.categories, ["z"]);
+}
+
+#[test]
+fn dialects_and_sloppy_roots() {
+    let expect = |text: &str| {
+        let entry = one(text);
+        assert_eq!((entry.title.as_deref(), entry.url.as_deref()), (Some("A"), Some("https://a.ua/1")), "{text}");
+    };
+    let item = "<item><title>A</title><link>https://a.ua/1</link></item>";
+    for root in ["rss", "rss version='0.91'", "rss version='0.93'", "rss version='2.00'", "rss xmlns='https://backend.userland.com/rss2'"] {
+        expect(&format!("<{root}><channel>{item}</channel></rss>"));
+        expect(&format!("<{root}>{item}</rss>"));
+    }
+    expect(&format!("<channel>{item}</channel>"));
+    expect("<RSS><CHANNEL><ITEM><TITLE>A</TITLE><LINK>https://a.ua/1</LINK></ITEM></CHANNEL></RSS>");
+    expect(&format!("<rdf:RDF xmlns:rdf='x' xmlns='http://my.netscape.com/rdf/simple/0.9/'><channel/>{item}</rdf:RDF>"));
+    expect("<rdf:RDF><item rdf:about='https://a.ua/1'><title>A</title></item></rdf:RDF>");
+    expect(
+        "<feed version='0.3' xmlns='http://purl.org/atom/ns#'><entry><title mode='escaped'>A</title><link href='https://a.ua/1' rel='alternate'/><issued>2004-01-01T00:00:00Z</issued></entry></feed>",
+    );
+    expect(
+        "<feed xmlns='https://www.w3.org/2005/Atom/'><entry><title type='application/xhtml+xml'>A</title><link href='https://a.ua/1'/></entry></feed>",
+    );
+    expect("<a:feed xmlns:a='http://www.w3.org/2005/Atom'><a:entry><a:title>A</a:title><a:link href='https://a.ua/1'/></a:entry></a:feed>");
+    expect("<rss><item><title>A</title><guid>https://a.ua/1</guid></item></rss>");
+    expect("<rss xmlns:atom='http://www.w3.org/2005/Atom'><item><title>A</title><atom:link href='https://a.ua/1'/></item></rss>");
+}
+
+#[test]
+fn broken_markup_costs_itself() {
+    let title = |inside: &str, expected: &str| assert_eq!(item(inside).title.as_deref(), Some(expected), "{inside}");
+    title("<title>R&D &nbsp; &foo; &#0; &#55357;&#56832;</title>", "R&D \u{a0} &foo; \u{fffd} 😀");
+    title("<title>a < b</title>", "a < b");
+    title("<title>lost <link>https://a.ua/</link>", "lost");
+    title("<title>br<br>eak</title>", "break");
+    title("<title>mis</Title><guid>1</guid>", "mis");
+    title("<title>c\u{b}o\0ntrol</title>", "control");
+    title("<title lang=uk lang=en>x</title>", "x");
+    title("<media:title/><title>x</title>", "x");
+    title("<title>x</title><media:title>other</media:title>", "x");
+    let cut = read("<rss><channel><item><title>1</title></item><item><title>2</ti");
+    assert_eq!((cut.entries.len(), cut.complete), (1, false));
+}
+
+#[test]
+fn what_makes_feed_rs_panic_or_overflow_is_harmless() {
+    for bad in [
+        "<author>Іван Петренко ivan@example.com</author>",
+        "<dc:creator>Редакція «news@example.com»</dc:creator>",
+        "<itunes:author>Студія —info@example.com</itunes:author>",
+        "<itunes:duration>999999999999999999999999</itunes:duration>",
+        "<itunes:duration>١٢٣</itunes:duration>",
+        "<media:text start='99999999999999999999999:1'>x</media:text>",
+    ] {
+        assert_eq!(item(&format!("<title>t</title>{bad}")).title.as_deref(), Some("t"), "{bad}");
+    }
+    for nested in ["itunes:category", "media:group", "media:content", "a"] {
+        let deep = format!("<title>t</title>{}{}", format!("<{nested}>").repeat(20_000), format!("</{nested}>").repeat(20_000));
+        assert_eq!(item(&deep).title.as_deref(), Some("t"), "{nested}");
+        let head = format!("<rss><channel>{}<item><title>t</title></item></channel></rss>", format!("<{nested}>").repeat(20_000));
+        assert_eq!(one(&head).title.as_deref(), Some("t"), "{nested}");
+    }
+    let late = format!("<!-- {} --><?xml version='1.0' encoding='windows-1251'?><rss><item><title>t</title></item></rss>", "x".repeat(100));
+    assert_eq!(one(&late).title.as_deref(), Some("t"));
+    let utf16: Vec<u8> = "<?xml version='1.0' encoding='utf-16'?><rss><item><title>Є</title></item></rss>"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    let source = Source { bytes: &utf16, content_type: None, url: None, max_entries: 10 };
+    assert_eq!(parse(&source, &Known::new()).unwrap().entries.len(), 1);
+}
+
+#[test]
+fn large_documents_are_bounded() {
+    let many = format!("<rss><channel>{}</channel></rss>", "<item><title>x</title></item>".repeat(100_000));
+    let document = read(&many);
+    assert_eq!((document.entries.len(), document.dropped), (2000, 98_000));
+    let entry = item(&format!("<title>t</title><guid>1</guid><description>{}</description>", "x".repeat(20_000_000)));
+    assert_eq!((entry.title.as_deref(), entry.id.as_deref()), (Some("t"), Some("1")));
+    let bomb = "<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;\">]><rss><item><title>&b;</title></item></rss>";
+    assert_eq!(one(bomb).title.as_deref(), Some("&b;"));
+}
+
+#[test]
+fn known_entries_are_not_parsed() {
+    let text = "<rss><item><title>1</title></item><item><title>2</title></item></rss>";
+    let all = read(text);
+    let known: Known = all.entries.iter().take(1).map(|e| e.fingerprint).collect();
+    let source = Source { bytes: text.as_bytes(), content_type: None, url: Some("https://glavcom.ua/xml/rss.xml"), max_entries: 10 };
+    let again = parse(&source, &known).unwrap();
+    assert_eq!(again.entries.first().unwrap().body, Body::Known);
+    assert_eq!(again.entries.get(1), all.entries.get(1));
+    assert_ne!(all.entries.first().map(|e| e.fingerprint), Some(Fingerprint(0)));
+}
+
+#[test]
+fn json_feeds_with_wrong_types() {
+    let entries = entries(
+        r#"{"version":"https://jsonfeed.org/version/1.1","title":5,"authors":[{"name":"A"}],"items":[
+        {"id":7,"url":"/1","title":"Є","content_html":"<p>x</p>","date_published":"2024-11-27T18:45:00+02:00","tags":["a",3],
+         "attachments":[{"url":"a.mp3","mime_type":"audio/mpeg","size_in_bytes":9},{"nourl":1}]},
+        {"id":"2","content_text":"t","date_published":"whenever"}]}"#,
+    );
+    let first = entries.first().unwrap();
+    assert_eq!((first.id.as_deref(), first.url.as_deref()), (Some("7"), Some("https://glavcom.ua/1")));
+    assert_eq!((first.categories.len(), first.enclosures.len(), first.authors.len()), (2, 1, 1));
+    let second = entries.get(1).unwrap();
+    assert_eq!((second.published, second.published_raw.as_deref()), (None, Some("whenever")));
+    assert_eq!(second.content, Some(Markup::Text("t".into())));
+    let document = read(r#"{"items":[5,{"id":"1"}]}"#);
+    assert!(matches!(document.entries.first().unwrap().body, Body::Broken(_)));
+    assert!(matches!(document.entries.get(1).unwrap().body, Body::Parsed(_)));
+}
+
+#[test]
+fn what_is_no_feed_is_refused() {
+    let refuse = |text: &str| {
+        let source = Source { bytes: text.as_bytes(), content_type: Some("text/xml"), url: None, max_entries: 10 };
+        parse(&source, &Known::new()).unwrap_err()
+    };
+    assert_eq!(refuse("<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>"), ParseError::Html);
+    assert_eq!(refuse(""), ParseError::NoMarkup);
+    assert_eq!(refuse("<opml><body/></opml>"), ParseError::NoFeed);
+    assert!(matches!(refuse("{\"error\":\"no\"}"), ParseError::Json(_)));
+    assert!(matches!(refuse("{\"items\":"), ParseError::Json(_)));
+}
