@@ -31,5 +31,7 @@ pub mod secret;
 
 pub mod domain;
 
+pub mod clock;
+pub mod http;
 pub mod parse;
 

@@ -1,0 +1,206 @@
+//! Which addresses may be connected to. A feed, a redirect or a DNS answer must not reach what only we can reach.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// An address that may not be connected to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not allowed")]
+pub struct Forbidden(pub String);
+
+/// A name without an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unresolved(pub String);
+
+/// Who may be connected to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Public addresses, and these networks.
+    Public(Vec<IpNet>),
+    /// Everything but link-local addresses, where clouds keep their secrets: for consumers, whose URL the operator wrote.
+    NotLinkLocal,
+}
+
+impl Policy {
+    /// Whether an address may be connected to.
+    #[must_use]
+    pub fn admits(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        match self {
+            Self::Public(allowed) => is_public(address) || allowed.iter().any(|net| net.contains(&address)),
+            Self::NotLinkLocal => !is_link_local(address),
+        }
+    }
+
+    /// Checks what no resolver sees: literal addresses, and ports that speak other protocols.
+    ///
+    /// # Errors
+    /// [`Forbidden`] with the address or port.
+    pub fn check_url(&self, url: &Url) -> Result<(), Forbidden> {
+        let literal = match url.host() {
+            Some(Host::Ipv4(v4)) => Some(IpAddr::V4(v4)),
+            Some(Host::Ipv6(v6)) => Some(IpAddr::V6(v6)),
+            _ => None,
+        };
+        match (literal, url.port()) {
+            (Some(address), _) if !self.admits(address) => Err(Forbidden(address.to_canonical().to_string())),
+            (_, Some(port)) if BAD_PORTS.contains(&port) => Err(Forbidden(format!("port {port}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Resolves names and leaves only the addresses that a policy admits, so that the address checked is the one connected to.
+#[derive(Clone, Debug)]
+pub struct Guard(pub Arc<Policy>);
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = self.0.clone();
+        Box::pin(async move {
+            let host = name.as_str();
+            let found = tokio::net::lookup_host((host, 0)).await.map_err(|e| Unresolved(e.to_string()))?;
+            let (good, bad): (Vec<_>, Vec<_>) = found.partition(|address: &SocketAddr| policy.admits(address.ip()));
+            match (good.is_empty(), bad.first()) {
+                (false, _) => Ok(Box::new(good.into_iter()) as Addrs),
+                (true, Some(address)) => Err(Forbidden(format!("{host} ({})", address.ip())).into()),
+                (true, None) => Err(Unresolved(format!("{host} has no address")).into()),
+            }
+        })
+    }
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
+    }
+}
+
+/// The IANA special-purpose registry (RFC 6890), without what is globally reachable.
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !matches!(
+        (a, b, c),
+        (0 | 10 | 127 | 224..=255, _, _)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 168, _)
+            | (192, 0, 0 | 2)
+            | (192, 88, 99)
+            | (198, 18 | 19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+    )
+}
+
+/// Global unicast without the ranges that stand for IPv4, documentation or tunnels.
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let s = address.segments();
+    let global = s[0] & 0xe000 == 0x2000;
+    let special = matches!((s[0], s[1]), (0x2001, 0x0000 | 0x0010..=0x002f | 0x0db8) | (0x2002, _) | (0x3fff, 0x0000..=0x0fff));
+    global && !special
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+/// The WHATWG's list (Fetch standard, "port blocking").
+const BAD_PORTS: [u16; 83] = [
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113, 115,
+    117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601,
+    636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697,
+    10080,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_public() {
+        let public = Policy::Public(vec![]);
+        for address in [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.31.0.1",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:10::1",
+            "2001:20::1",
+            "2001:db8::1",
+            "2002:a00:1::",
+            "3fff::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "ff02::1",
+            "::10.0.0.1",
+        ] {
+            assert!(!public.admits(address.parse().unwrap()), "{address}");
+        }
+        for address in ["1.1.1.1", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1", "::ffff:1.1.1.1"] {
+            assert!(public.admits(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_literal_is_seen_in_every_spelling() {
+        let public = Policy::Public(vec![]);
+        for url in [
+            "http://127.0.0.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://127.1/",
+            "http://①27.0.0.1/",
+            "http://[::1]/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://0177.0.0.1/",
+            "https://example.com:25/",
+            "https://example.com:6667/",
+        ] {
+            assert!(public.check_url(&Url::parse(url).unwrap()).is_err(), "{url}");
+        }
+        for url in ["https://example.com/", "https://example.com:8443/", "http://1.1.1.1/"] {
+            assert!(public.check_url(&Url::parse(url).unwrap()).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn networks_can_be_opened_and_consumers_may_be_private() {
+        let opened = Policy::Public(vec!["127.0.0.0/8".parse().unwrap()]);
+        assert!(opened.admits("127.0.0.1".parse().unwrap()) && opened.admits("::ffff:127.0.0.1".parse().unwrap()));
+        assert!(!opened.admits("10.0.0.1".parse().unwrap()));
+        assert!(Policy::NotLinkLocal.admits("10.0.0.1".parse().unwrap()));
+        assert!(!Policy::NotLinkLocal.admits("169.254.169.254".parse().unwrap()));
+        assert!(!Policy::NotLinkLocal.admits("::ffff:169.254.169.254".parse().unwrap()));
+    }
+}
