@@ -35,3 +35,5 @@ pub mod clock;
 pub mod http;
 pub mod parse;
 
+pub mod fetch;
+

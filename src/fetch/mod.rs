@@ -1,0 +1,153 @@
+//! One conditional GET with a limit on everything. The only room that names the HTTP client on the way in.
+
+mod body;
+mod chain;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::Client;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue as Wire};
+
+use crate::domain::feed::{Feed, PollError, Validators};
+use crate::http::{self, address};
+use crate::secret::{HeaderValue, Secret};
+
+/// Feed types first; whatever else is sent is looked at all the same.
+const ACCEPT_TYPES: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
+     application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, text/html;q=0.2, */*;q=0.1";
+
+/// What holds for every request.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// One whole poll: every redirect, headers and body.
+    pub timeout: Duration,
+    /// Bytes of a body after decompression.
+    pub max_body: u64,
+    /// Requests at once to one host: so many connections are kept for the next ones.
+    pub per_host: usize,
+    /// A URL that tells webmasters who we are; goes into the User-Agent.
+    pub contact: Option<String>,
+    /// Networks a feed may live in although they are not public.
+    pub allow_private: Vec<IpNet>,
+}
+
+/// What holds for one feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Instead of our own.
+    pub user_agent: Option<String>,
+    /// Sent to the feed's origin only.
+    pub headers: Vec<(String, HeaderValue)>,
+    /// Sent to the feed's origin only.
+    pub auth: Option<Auth>,
+    /// More networks this feed may live in.
+    pub allow_private: Vec<IpNet>,
+}
+
+/// A feed and how to ask for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The feed.
+    pub feed: Feed,
+    /// Shared by all feeds that need nothing special.
+    pub options: Arc<Options>,
+}
+
+/// HTTP authentication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// RFC 7617.
+    Basic {
+        /// User name.
+        user: String,
+        /// Password.
+        password: Secret,
+    },
+    /// RFC 6750.
+    Bearer(Secret),
+}
+
+/// What a server answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 304.
+    NotModified {
+        /// Those the answer carried; a missing one leaves the stored one as it is.
+        validators: Validators,
+    },
+    /// 200.
+    Body {
+        /// Decompressed.
+        bytes: Vec<u8>,
+        /// `Content-Type`, as sent.
+        content_type: Option<String>,
+        /// Of this answer; `url` is where it came from after redirects.
+        validators: Validators,
+    },
+}
+
+/// The HTTP client cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be built")]
+pub struct FetcherError(#[source] reqwest::Error);
+
+/// Makes conditional GETs.
+pub struct Fetcher {
+    settings: Settings,
+    user_agent: String,
+    /// One client for each list of allowed networks: the guard is inside of the client's resolver, and connections are not shared
+    /// between feeds that may go to different places.
+    clients: Mutex<HashMap<Arc<address::Policy>, Client>>,
+}
+
+impl Fetcher {
+    /// A fetcher without connections.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn new(settings: &Settings) -> Result<Self, FetcherError> {
+        let about = settings.contact.as_ref().map_or(String::new(), |url| format!("+{url}; "));
+        let fetcher =
+            Self { user_agent: format!("{} ({about}feeds)", http::USER_AGENT), settings: settings.clone(), clients: Mutex::default() };
+        fetcher.client(&fetcher.policy(&Options::default()))?;
+        Ok(fetcher)
+    }
+
+    /// One conditional GET, redirects included, in `Settings::timeout` altogether. `validators` are sent where they came from and nowhere
+    /// else. Cancel safe: dropping the future drops the connection.
+    ///
+    /// # Errors
+    /// [`PollError`], without any secret in it.
+    pub async fn fetch(&self, url: &str, validators: Option<&Validators>, options: &Options) -> Result<Answer, PollError> {
+        let chain = chain::Chain::new(self, url, validators, options)?;
+        match tokio::time::timeout(self.settings.timeout, chain.follow()).await {
+            Ok(answer) => answer,
+            Err(_) => Err(PollError::Timeout(self.settings.timeout)),
+        }
+    }
+
+    fn policy(&self, options: &Options) -> Arc<address::Policy> {
+        let mut allowed = self.settings.allow_private.clone();
+        allowed.extend(&options.allow_private);
+        Arc::new(address::Policy::Public(allowed))
+    }
+
+    fn client(&self, policy: &Arc<address::Policy>) -> Result<Client, FetcherError> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(policy) {
+            return Ok(client.clone());
+        }
+        let mut always = HeaderMap::new();
+        always.insert(ACCEPT, Wire::from_static(ACCEPT_TYPES));
+        always.insert(ACCEPT_ENCODING, Wire::from_static("gzip, br"));
+        let builder = http::builder(self.settings.per_host).dns_resolver(address::Guard(policy.clone())).default_headers(always);
+        let client = builder.user_agent(&self.user_agent).build().map_err(FetcherError)?;
+        clients.insert(policy.clone(), client.clone());
+        Ok(client)
+    }
+}
