@@ -36,4 +36,5 @@ pub mod http;
 pub mod parse;
 
 pub mod fetch;
+pub mod sink;
 

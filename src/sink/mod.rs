@@ -1,0 +1,132 @@
+//! Where events go: a closed set. Adding a sink is a new file, and a variant and its arms here.
+
+use std::time::Duration;
+
+use crate::domain::delivery::{Delivery, DeliveryError, Order, SinkId};
+use crate::domain::event::EventKind;
+use crate::domain::filter::Filter;
+use crate::domain::time::Timestamp;
+use crate::secret::Secret;
+
+pub mod payload;
+mod signature;
+pub mod stdout;
+pub mod webhook;
+
+/// A configured sink.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its name.
+    pub id: SinkId,
+    /// The kinds it wants.
+    pub events: Vec<EventKind>,
+    /// How its lanes are laid out.
+    pub order: Order,
+    /// How fast it may be fed; `None` is as fast as it answers.
+    pub rate: Option<Rate>,
+    /// Which entries it wants.
+    pub filter: Filter,
+    /// Where it is.
+    pub target: Target,
+}
+
+/// A token bucket: one event each `per`, and `burst` at once after a rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Time for one event.
+    pub per: Duration,
+    /// Events at once.
+    pub burst: u32,
+}
+
+/// The closed set.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// One JSON document a line on standard output.
+    Stdout(stdout::Options),
+    /// One POST an event.
+    Webhook(webhook::Options),
+}
+
+/// Attempts at once for standard output: lines of different feeds are made while others wait for their acknowledgement to be stored.
+const STDOUT_IN_FLIGHT: usize = 16;
+
+/// A sink that cannot be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SinkError(String);
+
+impl SinkError {
+    fn new(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
+/// Says what is wrong with a webhook secret, without saying what it is; nothing when it is good.
+///
+/// # Errors
+/// [`SinkError`].
+pub fn check_secret(secret: &Secret) -> Result<(), SinkError> {
+    signature::Key::parse(secret).map(drop).map_err(|e| SinkError::new(e.to_string()))
+}
+
+/// A sink that is set up.
+pub enum Sink {
+    /// Standard output.
+    Stdout(stdout::Stdout),
+    /// A webhook.
+    Webhook {
+        /// What makes the requests.
+        webhook: Box<webhook::Webhook>,
+        /// See [`webhook::Options`].
+        max_age: Option<Duration>,
+        /// See [`webhook::Options`].
+        max_in_flight: usize,
+    },
+}
+
+impl Sink {
+    /// Sets up a configured sink. Does not reach out.
+    ///
+    /// # Errors
+    /// [`SinkError`], without any secret in it.
+    pub fn open(options: &Options) -> Result<Self, SinkError> {
+        Ok(match &options.target {
+            Target::Stdout(options) => Self::Stdout(stdout::Stdout::new(options.clone())),
+            Target::Webhook(options) => Self::Webhook {
+                webhook: Box::new(webhook::Webhook::new(options)?),
+                max_age: options.max_age,
+                max_in_flight: options.max_in_flight,
+            },
+        })
+    }
+
+    /// One attempt. Not to be cancelled: an answer that is not waited for is an event sent twice.
+    ///
+    /// # Errors
+    /// By what can be done about it.
+    pub async fn deliver(&self, delivery: &Delivery, now: Timestamp) -> Result<(), DeliveryError> {
+        match self {
+            Self::Stdout(stdout) => stdout.deliver(delivery).await,
+            Self::Webhook { webhook, .. } => webhook.deliver(delivery, now).await,
+        }
+    }
+
+    /// Attempts at once, over all lanes.
+    #[must_use]
+    pub fn max_in_flight(&self) -> usize {
+        match self {
+            Self::Stdout(_) => STDOUT_IN_FLIGHT,
+            Self::Webhook { max_in_flight, .. } => *max_in_flight,
+        }
+    }
+
+    /// How long an event is tried; `None` is for ever.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        match self {
+            Self::Stdout(_) => None,
+            Self::Webhook { max_age, .. } => *max_age,
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The public wire format: one body that is a Standard Webhooks payload and a CloudEvents 1.0 structured event. Deterministic: the same
+//! event is the same bytes at every attempt. Markup is cleaned here, so that nothing is cleaned that is never sent, and nothing is sent
+//! that was not cleaned.
+
+use serde::Serialize;
+
+use crate::domain::entry::{Entry, Markup};
+use crate::domain::event::Event;
+use crate::parse::html;
+
+/// At least so many bytes are cut at a time, so that cutting comes to an end soon.
+const SHORTEST_CUT: usize = 256;
+
+/// The whole envelope, minified. With a `cap` in bytes, content and then summary are cut at a character boundary until it fits, and
+/// `content_truncated` says so; what has no content is not cut.
+#[must_use]
+pub fn event(event: &Event, cap: Option<usize>) -> Vec<u8> {
+    let mut entry = entry(&event.happening.entry, event.happening.revision);
+    loop {
+        let body = serde_json::to_vec(&Envelope::new(event, &entry)).unwrap_or_default();
+        match cap {
+            Some(cap) if body.len() > cap && entry.shorten(body.len() - cap) => {}
+            _ => return body,
+        }
+    }
+}
+
+/// `data.entry`: what `feedwire parse` prints too.
+#[must_use]
+pub fn entry(entry: &Entry, revision: u16) -> EntryJson<'_> {
+    let base = entry.base.as_deref().or(entry.url.as_deref());
+    // RSS knows one text only, and most publishers put the article into it: markup there is content.
+    let content_html = match (&entry.content, &entry.summary) {
+        (Some(Markup::Html(raw)), _) | (None, Some(Markup::Html(raw))) => {
+            Some(html::clean(raw, base)).filter(|clean| !clean.trim().is_empty())
+        }
+        _ => None,
+    };
+    let content_text = match (&content_html, &entry.content) {
+        (Some(clean), _) => Some(html::text(clean)),
+        (None, Some(Markup::Text(text))) => Some(text.trim().to_owned()),
+        _ => None,
+    };
+    let summary = entry.summary.as_ref().map(|summary| match summary {
+        Markup::Html(raw) => html::text(&html::clean(raw, base)),
+        Markup::Text(text) => text.trim().to_owned(),
+    });
+    EntryJson {
+        id: entry.id.as_deref().or(entry.url.as_deref()),
+        url: entry.url.as_deref(),
+        title: entry.title.as_deref(),
+        authors: entry.authors.iter().map(|a| PersonJson { name: &a.name }).collect(),
+        published: entry.published.map(|p| p.to_string()),
+        published_raw: entry.published_raw.as_deref().filter(|_| entry.published.is_none()),
+        updated: entry.updated.map(|u| u.to_string()),
+        language: entry.language.as_deref(),
+        categories: &entry.categories,
+        summary: summary.filter(|s| !s.is_empty()),
+        content_html,
+        content_text: content_text.filter(|t| !t.is_empty()),
+        content_truncated: false,
+        image: entry.image.as_deref(),
+        enclosures: entry
+            .enclosures
+            .iter()
+            .map(|e| EnclosureJson { url: &e.url, media_type: e.media_type.as_deref(), length: e.length })
+            .collect(),
+        revision,
+    }
+}
+
+/// An entry on the wire.
+#[derive(Clone, Debug, Serialize)]
+pub struct EntryJson<'a> {
+    id: Option<&'a str>,
+    url: Option<&'a str>,
+    title: Option<&'a str>,
+    authors: Vec<PersonJson<'a>>,
+    published: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published_raw: Option<&'a str>,
+    updated: Option<String>,
+    language: Option<&'a str>,
+    categories: &'a [String],
+    summary: Option<String>,
+    content_html: Option<String>,
+    content_text: Option<String>,
+    content_truncated: bool,
+    image: Option<&'a str>,
+    enclosures: Vec<EnclosureJson<'a>>,
+    revision: u16,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct PersonJson<'a> {
+    name: &'a str,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct EnclosureJson<'a> {
+    url: &'a str,
+    #[serde(rename = "type")]
+    media_type: Option<&'a str>,
+    length: Option<u64>,
+}
+
+impl EntryJson<'_> {
+    /// Takes at least `excess` bytes off the longest of HTML, text and summary. HTML goes whole, for a cut would break it, as long as
+    /// there is text. Says whether there was anything to take.
+    fn shorten(&mut self, excess: usize) -> bool {
+        self.content_truncated = true;
+        if self.content_text.is_some() && self.content_html.take().is_some() {
+            return true;
+        }
+        self.content_html = None;
+        let longest = |t: &Option<String>| t.as_ref().map_or(0, String::len);
+        let text = if longest(&self.content_text) >= longest(&self.summary) { &mut self.content_text } else { &mut self.summary };
+        let Some(long) = text else { return false };
+        // Escapes make a text longer than its bytes: it is cut by the share that is too much of what is written.
+        let written = serde_json::to_string(long).map_or(0, |json| json.len()).max(1);
+        let keep = long.len() * written.saturating_sub(excess.max(SHORTEST_CUT)) / written;
+        let keep = (0..=keep).rev().find(|at| long.is_char_boundary(*at)).unwrap_or(0);
+        long.truncate(keep);
+        if keep == 0 {
+            *text = None;
+        }
+        true
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    specversion: &'static str,
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    time: String,
+    timestamp: String,
+    datacontenttype: &'static str,
+    partitionkey: &'a str,
+    sequence: String,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    feed: FeedJson<'a>,
+    entry: &'a EntryJson<'a>,
+    fetch: FetchJson,
+}
+
+#[derive(Serialize)]
+struct FeedJson<'a> {
+    id: &'a str,
+    url: &'a str,
+    title: Option<&'a str>,
+    site_url: Option<&'a str>,
+    tags: &'a [String],
+}
+
+#[derive(Serialize)]
+struct FetchJson {
+    fetched_at: String,
+    first_poll: bool,
+}
+
+impl<'a> Envelope<'a> {
+    fn new(event: &'a Event, entry: &'a EntryJson<'a>) -> Self {
+        let (scene, time) = (&event.scene, event.scene.time.to_string());
+        Self {
+            specversion: "1.0",
+            id: &event.happening.id.0,
+            kind: event.happening.kind.as_str(),
+            source: format!("urn:feedwire:{}:feed:{}", scene.instance, scene.feed),
+            subject: entry.url.or(entry.id).filter(|s| !s.is_empty()),
+            time: time.clone(),
+            timestamp: time,
+            datacontenttype: "application/json",
+            partitionkey: &scene.feed.0,
+            sequence: format!("{:020}", event.sequence),
+            data: Data {
+                feed: FeedJson {
+                    id: &scene.feed.0,
+                    url: &scene.url,
+                    title: scene.title.as_deref(),
+                    site_url: scene.site_url.as_deref(),
+                    tags: &scene.tags,
+                },
+                entry,
+                fetch: FetchJson { fetched_at: scene.fetched_at.to_string(), first_poll: scene.first_poll },
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::domain::entry::{Enclosure, Person};
+    use crate::domain::event::{EventId, EventKind, Happening, Scene};
+    use crate::domain::feed::FeedId;
+    use crate::domain::time::{Moment, Timestamp};
+
+    fn sample() -> Event {
+        let url = "https://glavcom.ua/news/umjerov-1030001.html";
+        let entry = Entry {
+            id: Some(url.into()),
+            url: Some(url.into()),
+            title: Some("Умєров під час зустрічі розповів президенту Південної Кореї про співпрацю Росії та КНДР".into()),
+            authors: vec![Person { name: "Іван Ґудзь".into() }],
+            published: Some(Moment { at: Timestamp(1_732_725_900_000), offset: 7200 }),
+            language: Some("uk".into()),
+            categories: vec!["Політика".into()],
+            summary: Some(Markup::Html("<p>Сторони обговорили об’єкти &amp; плани.</p>".into())),
+            content: Some(Markup::Html("<p onclick='x()'>Є, і, ї та <a href='/ґ'>ґ</a>.</p><script>x()</script>".into())),
+            image: Some("https://glavcom.ua/img/1.jpg".into()),
+            enclosures: vec![Enclosure {
+                url: "https://glavcom.ua/img/1.jpg".into(),
+                media_type: Some("image/jpeg".into()),
+                length: Some(48_213),
+            }],
+            ..Entry::default()
+        };
+        let scene = Scene {
+            instance: "main".into(),
+            feed: FeedId(Arc::from("glavcom")),
+            url: "https://glavcom.ua/xml/rss.xml".into(),
+            title: Some("Главком".into()),
+            site_url: Some("https://glavcom.ua/".into()),
+            tags: vec!["news".into(), "ua".into()],
+            fetched_at: Timestamp(1_732_726_022_482),
+            time: Timestamp(1_732_726_022_482),
+            first_poll: false,
+        };
+        let id = EventId("evt_6m3r0b3m2e4q7v1k9t5x8c2d0h".into());
+        Event { sequence: 1042, scene: Arc::new(scene), happening: Happening { id, kind: EventKind::Created, revision: 0, entry } }
+    }
+
+    fn with_content(text: String) -> Event {
+        let mut event = sample();
+        event.happening.entry.content = Some(Markup::Html(text));
+        event
+    }
+
+    /// The format is public: what the manual shows is what is sent, key for key, in that order.
+    #[test]
+    fn the_manual_shows_what_is_sent() {
+        let body = String::from_utf8(event(&sample(), None)).unwrap();
+        let manual = include_str!("../../README.md");
+        let shown = manual.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+        // Shown over several lines, sent in one.
+        let minified: String = shown.lines().map(str::trim_start).collect();
+        assert_eq!(minified, body, "\n{body}");
+    }
+
+    #[test]
+    fn the_same_event_is_the_same_bytes() {
+        assert_eq!(event(&sample(), Some(65_536)), event(&sample(), Some(65_536)));
+    }
+
+    #[test]
+    fn a_body_fits_its_cap_and_says_so() {
+        let cap = 4096;
+        for length in [10, 2_000, 4_000, 100_000] {
+            let body = event(&with_content(format!("<p>{}</p>", "Ї\"".repeat(length))), Some(cap));
+            assert!(body.len() <= cap, "{length}: {}", body.len());
+            let json: Value = serde_json::from_slice(&body).unwrap();
+            let entry = json.pointer("/data/entry").unwrap();
+            assert_eq!(entry.get("content_truncated").unwrap(), &Value::from(length > 700), "{length}");
+            assert!(entry.get("content_text").unwrap().as_str().unwrap().starts_with("Ї\""));
+        }
+        let huge_title = {
+            let mut event = sample();
+            event.happening.entry.title = Some("x".repeat(10_000));
+            event
+        };
+        let json: Value = serde_json::from_slice(&event(&huge_title, Some(cap))).unwrap();
+        assert_eq!(json.pointer("/data/entry/title").unwrap().as_str().unwrap().len(), 10_000, "what has no content is not cut");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_null_and_raw() {
+        let entry_of = |entry: &Entry| serde_json::to_value(entry_json(entry)).unwrap();
+        fn entry_json(e: &Entry) -> EntryJson<'_> {
+            entry(e, 0)
+        }
+        let bare = entry_of(&Entry { published_raw: Some("soon".into()), url: Some("https://a.ua/".into()), ..Entry::default() });
+        assert_eq!(bare.get("published"), Some(&Value::Null));
+        assert_eq!(bare.get("published_raw"), Some(&Value::from("soon")));
+        assert_eq!(bare.get("id"), Some(&Value::from("https://a.ua/")), "the link stands in for a missing identifier");
+        assert_eq!(entry_of(&sample().happening.entry).get("published_raw"), None);
+    }
+
+    #[test]
+    fn a_description_with_markup_is_content_when_there_is_no_other() {
+        let of = |summary: Markup| serde_json::to_value(entry(&Entry { summary: Some(summary), ..Entry::default() }, 0)).unwrap();
+        let rich = of(Markup::Html("<p>Є</p><p>ї</p>".into()));
+        assert_eq!(rich.get("content_html"), Some(&Value::from("<p>Є</p><p>ї</p>")));
+        assert_eq!(rich.get("content_text"), Some(&Value::from("Є\n\nї")));
+        assert_eq!(rich.get("summary"), rich.get("content_text"));
+        let plain = of(Markup::Text("Є".into()));
+        assert_eq!((plain.get("content_html"), plain.get("summary")), (Some(&Value::Null), Some(&Value::from("Є"))));
+    }
+}

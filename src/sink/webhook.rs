@@ -1,0 +1,175 @@
+//! One POST an event, signed as Standard Webhooks says; 2xx acknowledges. URL, secrets and headers are those of the configuration in
+//! force at the attempt, so that a mended setting applies to all that waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue as Wire, USER_AGENT};
+use reqwest::{Client, Response, StatusCode};
+use url::Url;
+
+use super::{SinkError, payload, signature};
+use crate::domain::delivery::{Delivery, DeliveryError};
+use crate::domain::retry::LONGEST_RETRY_AFTER;
+use crate::domain::time::Timestamp;
+use crate::http::address::{Guard, Policy};
+use crate::http::{self, Trouble, retry_after};
+use crate::secret::{HeaderValue, Secret};
+
+/// Bytes of a body; what CloudEvents consumers are asked to accept at least.
+pub const LARGEST_BODY: usize = 64 * 1024;
+
+/// Bytes of an answer that are read, and of those the ones that go into a reason.
+const LARGEST_ANSWER: usize = 64 * 1024;
+const LONGEST_REASON: usize = 300;
+
+/// A configured webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Absolute http or https URL. May hold a token: never logged whole.
+    pub url: Secret,
+    /// `whsec_…`: the first signs as current, the others too (rotation). None: unsigned.
+    pub secrets: Vec<Secret>,
+    /// Extra headers.
+    pub headers: Vec<(String, HeaderValue)>,
+    /// `Authorization: Bearer`.
+    pub bearer: Option<Secret>,
+    /// One whole attempt.
+    pub timeout: Duration,
+    /// An event that could not be delivered for this long is buried; `None` never.
+    pub max_age: Option<Duration>,
+    /// Attempts at once, over all lanes.
+    pub max_in_flight: usize,
+}
+
+/// The sink.
+pub struct Webhook {
+    client: Client,
+    url: Url,
+    keys: Vec<signature::Key>,
+    headers: HeaderMap,
+}
+
+impl Webhook {
+    /// Reads keys and headers, and builds a client.
+    ///
+    /// # Errors
+    /// [`SinkError`], without any secret in it.
+    pub fn new(options: &Options) -> Result<Self, SinkError> {
+        let url = Url::parse(options.url.expose()).map_err(|e| SinkError::new(format!("bad URL: {e}")))?;
+        Policy::NotLinkLocal.check_url(&url).map_err(|e| SinkError::new(e.to_string()))?;
+        let keys = options.secrets.iter().map(signature::Key::parse).collect::<Result<_, _>>();
+        let client = http::builder(options.max_in_flight)
+            .dns_resolver(Guard(Arc::new(Policy::NotLinkLocal)))
+            .user_agent(http::USER_AGENT)
+            .timeout(options.timeout)
+            .build();
+        Ok(Self {
+            client: client.map_err(|e| SinkError::new(format!("the HTTP client cannot be built: {e}")))?,
+            keys: keys.map_err(|e| SinkError::new(e.to_string()))?,
+            headers: headers(options)?,
+            url,
+        })
+    }
+
+    /// One attempt. Not to be cancelled: an answer that is not waited for is an event sent twice.
+    ///
+    /// # Errors
+    /// By what can be done about it; without any secret in the reason.
+    pub async fn deliver(&self, delivery: &Delivery, now: Timestamp) -> Result<(), DeliveryError> {
+        let body = payload::event(&delivery.event, Some(LARGEST_BODY));
+        let headers = self.signed(delivery, now, &body);
+        let answer = self.client.post(self.url.clone()).headers(headers).body(body).send().await;
+        match answer {
+            Ok(answer) => judge(answer).await,
+            Err(e) => Err(DeliveryError::Endpoint { reason: explain(e), retry_after: None }),
+        }
+    }
+
+    fn signed(&self, delivery: &Delivery, now: Timestamp, body: &[u8]) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        let id = &delivery.event.happening.id.0;
+        let mut put = |name: &'static str, value: String| {
+            if let Ok(value) = Wire::try_from(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        };
+        put("webhook-id", id.clone());
+        put("webhook-timestamp", now.unix_seconds().to_string());
+        if !self.keys.is_empty() {
+            put("webhook-signature", signature::header(&self.keys, id, now, body));
+        }
+        put("feedwire-attempt", delivery.trials.failed.saturating_add(1).to_string());
+        put("feedwire-lane-seq", delivery.lane_seq.to_string());
+        headers
+    }
+}
+
+fn headers(options: &Options) -> Result<HeaderMap, SinkError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, Wire::from_static("application/json"));
+    headers.insert(USER_AGENT, Wire::from_static(http::USER_AGENT));
+    for (name, value) in &options.headers {
+        let text = match value {
+            HeaderValue::Plain(text) => text,
+            HeaderValue::Secret(secret) => secret.expose(),
+        };
+        let bad = || SinkError::new(format!("header {name:?} cannot be sent"));
+        headers.insert(name.parse::<HeaderName>().map_err(|_| bad())?, Wire::from_str(text).map_err(|_| bad())?);
+    }
+    if let Some(token) = &options.bearer {
+        let wire = Wire::try_from(format!("Bearer {}", token.expose()));
+        headers.insert(AUTHORIZATION, wire.map_err(|_| SinkError::new("the bearer token cannot be sent".into()))?);
+    }
+    Ok(headers)
+}
+
+/// What an answer means.
+async fn judge(answer: Response) -> Result<(), DeliveryError> {
+    let status = answer.status();
+    if status.is_success() {
+        // Reading the rest lets the connection be used again.
+        beginning(answer).await;
+        return Ok(());
+    }
+    let retry_after = retry_after::from_headers(answer.headers(), LONGEST_RETRY_AFTER);
+    let text = beginning(answer).await;
+    let reason = if text.is_empty() { format!("the answer was {status}") } else { format!("the answer was {status}: {text}") };
+    Err(match status {
+        StatusCode::GONE => DeliveryError::Gone { reason },
+        StatusCode::BAD_REQUEST
+        | StatusCode::LENGTH_REQUIRED
+        | StatusCode::PRECONDITION_FAILED
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::URI_TOO_LONG
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::UNPROCESSABLE_ENTITY
+        | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => DeliveryError::Message { reason },
+        _ => DeliveryError::Endpoint { reason, retry_after },
+    })
+}
+
+/// The beginning of an answer, on one line. At most so much is read; an answer that breaks off has said enough.
+async fn beginning(mut answer: Response) -> String {
+    let (mut text, mut read) = (vec![], 0);
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        read += chunk.len();
+        text.extend(chunk.iter().take(LONGEST_REASON.saturating_sub(text.len())));
+        if read > LARGEST_ANSWER {
+            break;
+        }
+    }
+    let text = String::from_utf8_lossy(&text);
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+}
+
+fn explain(error: reqwest::Error) -> String {
+    match http::trouble(error) {
+        Trouble::Dns(e) => format!("the host name could not be resolved: {e}"),
+        Trouble::Forbidden(e) => format!("{e} is not allowed"),
+        Trouble::Connect(e) => format!("no connection: {e}"),
+        Trouble::Tls(e) => format!("TLS failed: {e}"),
+        Trouble::Timeout => "no answer in time".into(),
+        Trouble::Broken(e) => format!("the answer broke off: {e}"),
+    }
+}
