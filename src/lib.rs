@@ -37,4 +37,5 @@ pub mod parse;
 
 pub mod fetch;
 pub mod sink;
+pub mod store;
 

@@ -1,0 +1,242 @@
+//! One group of changes: turned into the rows that they write, all in one transaction. Building a group changes nothing; a group that
+//! could not be committed is built again from the same changes.
+
+use std::collections::BTreeMap;
+
+use super::engine::{Engine, Writes};
+use super::key::{self, Table};
+use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow};
+use super::{Prepared, Recorded, StoreError};
+use crate::domain::delivery::{Lane, Settlement, SinkId};
+use crate::domain::feed::{Cold, FeedId, Hot};
+use crate::domain::plan::{Destination, Update};
+use crate::domain::time::Timestamp;
+
+/// How long a key is known after its entry was last seen.
+const COLD_DAYS: u16 = 400;
+
+/// Deletions in one group; more of them in one transaction make sled's memory grow.
+pub(super) const DELETIONS: usize = 400;
+
+/// What the lanes in memory learn when a group is on the disk.
+#[derive(Debug)]
+pub(super) enum Effect {
+    Entered { lane: Lane, count: u64, at: Timestamp },
+    Settled { lane: Lane, next: Option<Timestamp>, left: bool },
+    Buried { sink: u32, change: i64 },
+}
+
+/// A group in the making.
+pub(super) struct Group<'a> {
+    engine: &'a Engine,
+    pub(super) meta: MetaRow,
+    pub(super) writes: Writes,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl<'a> Group<'a> {
+    /// An empty group on top of what is stored.
+    pub(super) fn new(engine: &'a Engine, meta: &MetaRow) -> Self {
+        let meta = MetaRow { group: meta.group + 1, ..meta.clone() };
+        Self { engine, meta, writes: Writes::new(), effects: vec![] }
+    }
+
+    /// The rows to write.
+    pub(super) fn rows(&mut self) -> &Writes {
+        self.put(Table::Meta, key::META_STATE.to_vec(), row::encode(&self.meta));
+        &self.writes
+    }
+
+    fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
+        self.writes.insert((table, key), Some(value));
+    }
+
+    fn remove(&mut self, table: Table, key: Vec<u8>) {
+        self.writes.insert((table, key), None);
+    }
+
+    /// The value as this group would leave it.
+    fn get<T: serde::de::DeserializeOwned>(&self, table: Table, key: &[u8]) -> Result<Option<T>, StoreError> {
+        let decoded = match self.writes.get(&(table, key.to_vec())) {
+            Some(value) => value.as_deref().map(row::decode),
+            None => self.engine.get(table, key)?.map(|value| row::decode(&value)),
+        };
+        decoded.transpose().map_err(|_| self.engine.damaged_row(table))
+    }
+
+    /// Gives numbers to names that have none; returns those of all, in order.
+    pub(super) fn number(&mut self, feeds: &[FeedId], sinks: &[SinkId]) -> Result<(Vec<u32>, Vec<u32>), StoreError> {
+        let mut numbers = (vec![], vec![]);
+        for feed in feeds {
+            let (key, next) = (key::feed_name(&feed.0), self.meta.feeds + 1);
+            numbers.0.push(self.get_or_put(key, next)?);
+            self.meta.feeds = self.meta.feeds.max(numbers.0.last().copied().unwrap_or(0));
+        }
+        for sink in sinks {
+            let (key, next) = (key::sink_name(&sink.0), self.meta.sinks + 1);
+            numbers.1.push(self.get_or_put(key, next)?);
+            self.meta.sinks = self.meta.sinks.max(numbers.1.last().copied().unwrap_or(0));
+        }
+        Ok(numbers)
+    }
+
+    fn get_or_put(&mut self, key: Vec<u8>, next: u32) -> Result<u32, StoreError> {
+        if let Some(number) = self.get(Table::Meta, &key)? {
+            return Ok(number);
+        }
+        self.put(Table::Meta, key, row::encode(&next));
+        Ok(next)
+    }
+
+    /// One poll: entries, events, deliveries and validators.
+    pub(super) fn record(&mut self, feed: u32, update: &Update, packs: &Prepared) -> Result<Recorded, StoreError> {
+        let stored = self.get(Table::Feed, &key::feed(feed))?;
+        let polls = stored.map_or(0, |s: crate::domain::feed::FeedState| s.polls);
+        if polls != update.base {
+            // This very update is already on the disk: the group was committed before the engine failed.
+            return Ok(Recorded { applied: false, events: 0 });
+        }
+        self.put(Table::Feed, key::feed(feed), row::encode(&update.state));
+        if let Some(hot) = &update.hot {
+            self.write_hot(feed, hot)?;
+        }
+        self.append_cold(feed, &update.cold)?;
+        self.append_events(feed, update, packs)?;
+        Ok(Recorded { applied: true, events: update.events.len() })
+    }
+
+    fn write_hot(&mut self, feed: u32, hot: &[Hot]) -> Result<(), StoreError> {
+        let mut chunk = 0;
+        for rows in hot.chunks(row::HOT_PER_CHUNK) {
+            let (key, value) = (key::hot(feed, chunk), row::encode_hot(rows));
+            if self.engine.get(Table::Seen, &key)?.is_none_or(|old| old != value) {
+                self.put(Table::Seen, key, value);
+            }
+            chunk += 1;
+        }
+        for (key, _) in self.engine.scan(Table::Seen, &key::hot_prefix(feed), &key::hot(feed, chunk), usize::MAX)? {
+            self.remove(Table::Seen, key.to_vec());
+        }
+        Ok(())
+    }
+
+    /// Fills the newest chunk, then begins others; drops the oldest ones when their time is over.
+    fn append_cold(&mut self, feed: u32, cold: &[Cold]) -> Result<(), StoreError> {
+        let Some(today) = cold.iter().map(|c| c.day).max() else { return Ok(()) };
+        let prefix = key::cold_prefix(feed);
+        let (mut chunk, mut rows) = match self.engine.last(Table::Seen, &prefix)? {
+            Some((key, value)) => (key::chunk(&key), row::decode_cold(&value).map_err(|_| self.engine.damaged_row(Table::Seen))?),
+            None => (0, vec![]),
+        };
+        for entry in cold {
+            if rows.len() == row::COLD_PER_CHUNK {
+                chunk = chunk.wrapping_add(1);
+                rows.clear();
+            }
+            rows.push(*entry);
+            if rows.len() == row::COLD_PER_CHUNK {
+                self.put(Table::Seen, key::cold(feed, chunk), row::encode_cold(&rows));
+            }
+        }
+        self.put(Table::Seen, key::cold(feed, chunk), row::encode_cold(&rows));
+        for (key, value) in self.engine.scan(Table::Seen, &prefix, &prefix, 4)? {
+            let old = row::decode_cold(&value).is_ok_and(|rows| rows.iter().all(|c| today.saturating_sub(c.day) > COLD_DAYS));
+            if old && !self.writes.contains_key(&(Table::Seen, key.to_vec())) {
+                self.remove(Table::Seen, key.to_vec());
+            }
+        }
+        Ok(())
+    }
+
+    fn append_events(&mut self, feed: u32, update: &Update, packs: &Prepared) -> Result<(), StoreError> {
+        let mut events = update.events.iter();
+        for pack in &packs.0 {
+            let first = self.meta.sequence + 1;
+            for (part, piece) in (0..).zip(&pack.pieces) {
+                self.put(Table::Event, key::pack(first, part), piece.clone());
+            }
+            let mut lanes: BTreeMap<Lane, Vec<u16>> = BTreeMap::new();
+            for (place, (_, to)) in (0..pack.events).zip(events.by_ref()) {
+                for Destination { sink, order } in to {
+                    let track = order.track(feed, first + u64::from(place));
+                    lanes.entry(Lane { sink: *sink, track }).or_default().push(place);
+                }
+            }
+            for (lane, places) in lanes {
+                self.enter(lane, QueueRow { pack: first, places }, update.scene.time)?;
+            }
+            self.meta.sequence += u64::from(pack.events);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, lane: Lane, queue: QueueRow, at: Timestamp) -> Result<(), StoreError> {
+        let mut state: LaneRow = self.get(Table::Outbox, &key::lane(lane))?.unwrap_or_default();
+        let count = queue.places.len() as u64;
+        self.put(Table::Outbox, key::queue(lane, state.entered + 1), row::encode(&queue));
+        state.entered += count;
+        self.put(Table::Outbox, key::lane(lane), row::encode(&state));
+        self.effects.push(Effect::Entered { lane, count, at });
+        Ok(())
+    }
+
+    /// What became of the head of a lane, which is number `head` in it. A head that is settled already stays so.
+    pub(super) fn settle(&mut self, lane: Lane, head: u64, settlement: &Settlement, now: Timestamp) -> Result<(), StoreError> {
+        let mut state: LaneRow = self.get(Table::Outbox, &key::lane(lane))?.unwrap_or_default();
+        if state.settled >= head {
+            return Ok(());
+        }
+        if let Settlement::Postpone(trials) = settlement {
+            self.effects.push(Effect::Settled { lane, next: Some(trials.next_at), left: false });
+            state.trials = trials.clone();
+            self.put(Table::Outbox, key::lane(lane), row::encode(&state));
+            return Ok(());
+        }
+        let row = self.engine.scan(Table::Outbox, &key::queue_prefix(lane), &[], 1)?;
+        if let Some((key, value)) = row.first() {
+            let queue: QueueRow = row::decode(value).map_err(|_| self.engine.damaged_row(Table::Outbox))?;
+            let index = head.saturating_sub(key::number(key));
+            if let Settlement::Bury(reason) = settlement {
+                let place = usize::try_from(index).ok().and_then(|i| queue.places.get(i)).copied().unwrap_or(0);
+                let dead = DeadRow { pack: queue.pack, at: now, reason: reason.clone() };
+                self.put(Table::Outbox, key::dead(lane.sink, queue.pack + u64::from(place)), row::encode(&dead));
+                self.effects.push(Effect::Buried { sink: lane.sink, change: 1 });
+            }
+            if index + 1 >= queue.places.len() as u64 {
+                self.remove(Table::Outbox, key.to_vec());
+            }
+        }
+        state = LaneRow { settled: head, entered: state.entered, ..LaneRow::default() };
+        let next = (state.settled < state.entered).then_some(now);
+        self.put(Table::Outbox, key::lane(lane), row::encode(&state));
+        self.effects.push(Effect::Settled { lane, next, left: true });
+        Ok(())
+    }
+
+    /// Deletes events that are older than `before` and that nothing waits for, and dead letters older than `dead_before`; at most
+    /// [`DELETIONS`] rows. Says whether there may be more.
+    pub(super) fn prune(&mut self, before: Timestamp, dead_before: Timestamp, needed: u64) -> Result<bool, StoreError> {
+        let mut left = DELETIONS;
+        for (key, value) in self.engine.scan(Table::Outbox, key::dead_letters(), &[], left)? {
+            if row::decode::<DeadRow>(&value).is_ok_and(|dead| dead.at < dead_before) {
+                self.effects.push(Effect::Buried { sink: key::dead_sink(&key), change: -1 });
+                self.remove(Table::Outbox, key.to_vec());
+                left -= 1;
+            }
+        }
+        let mut old = true;
+        for (key, value) in self.engine.scan(Table::Event, &[], &[], left)? {
+            if key.ends_with(&[0, 0]) && key.len() == 10 {
+                let first = key::pack_first(&key);
+                old = first < needed
+                    && row::Pack::head(&value).is_ok_and(|head| head.time < before && first + u64::from(head.events) <= needed);
+            }
+            if !old {
+                return Ok(false);
+            }
+            self.remove(Table::Event, key.to_vec());
+            left -= 1;
+        }
+        Ok(left == 0)
+    }
+}

@@ -1,0 +1,136 @@
+//! Key layouts. Integers are big-endian, so that byte order is number order.
+
+use crate::domain::delivery::Lane;
+
+/// The five trees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Table {
+    /// feed number → feed state.
+    Feed,
+    /// feed number, `h` or `c`, chunk → hot or cold entries.
+    Seen,
+    /// first sequence of a pack, part → piece of the pack.
+    Event,
+    /// `q`, lane, number in the lane → events that wait; `l`, lane → how far the lane is; `d`, sink, sequence → a dead letter.
+    Outbox,
+    /// `state`; `f` and a feed's name, `s` and a sink's name → its number.
+    Meta,
+}
+
+/// The one row that every commit writes.
+pub(super) const META_STATE: &[u8] = b"state";
+
+pub(super) fn feed_name(name: &str) -> Vec<u8> {
+    [b"f", name.as_bytes()].concat()
+}
+
+pub(super) fn sink_name(name: &str) -> Vec<u8> {
+    [b"s", name.as_bytes()].concat()
+}
+
+pub(super) fn feed(number: u32) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+pub(super) fn hot_prefix(feed: u32) -> Vec<u8> {
+    [&feed.to_be_bytes()[..], b"h"].concat()
+}
+
+pub(super) fn hot(feed: u32, chunk: u16) -> Vec<u8> {
+    [&hot_prefix(feed)[..], &chunk.to_be_bytes()].concat()
+}
+
+pub(super) fn cold_prefix(feed: u32) -> Vec<u8> {
+    [&feed.to_be_bytes()[..], b"c"].concat()
+}
+
+pub(super) fn cold(feed: u32, chunk: u16) -> Vec<u8> {
+    [&cold_prefix(feed)[..], &chunk.to_be_bytes()].concat()
+}
+
+/// The chunk number at the end of a hot or cold key.
+pub(super) fn chunk(key: &[u8]) -> u16 {
+    tail(key).map_or(0, u16::from_be_bytes)
+}
+
+pub(super) fn pack(first: u64, part: u16) -> Vec<u8> {
+    [&first.to_be_bytes()[..], &part.to_be_bytes()].concat()
+}
+
+/// The sequence that an event key begins with.
+pub(super) fn pack_first(key: &[u8]) -> u64 {
+    key.first_chunk().copied().map_or(0, u64::from_be_bytes)
+}
+
+pub(super) fn lane(lane: Lane) -> Vec<u8> {
+    [b"l", &lane.sink.to_be_bytes()[..], &lane.track.to_be_bytes()].concat()
+}
+
+pub(super) fn lanes() -> &'static [u8] {
+    b"l"
+}
+
+/// The lane that a lane key names.
+pub(super) fn lane_of(key: &[u8]) -> Option<Lane> {
+    let rest = key.get(1..)?;
+    let sink = u32::from_be_bytes(*rest.first_chunk()?);
+    let track = u32::from_be_bytes(*rest.get(4..)?.first_chunk()?);
+    Some(Lane { sink, track })
+}
+
+pub(super) fn queue_prefix(lane: Lane) -> Vec<u8> {
+    [b"q", &lane.sink.to_be_bytes()[..], &lane.track.to_be_bytes()].concat()
+}
+
+pub(super) fn queue(lane: Lane, number: u64) -> Vec<u8> {
+    [&queue_prefix(lane)[..], &number.to_be_bytes()].concat()
+}
+
+/// The number in the lane at the end of a queue key, or the sequence at the end of a dead letter's.
+pub(super) fn number(key: &[u8]) -> u64 {
+    tail(key).map_or(0, u64::from_be_bytes)
+}
+
+pub(super) fn dead(sink: u32, sequence: u64) -> Vec<u8> {
+    [b"d", &sink.to_be_bytes()[..], &sequence.to_be_bytes()].concat()
+}
+
+pub(super) fn dead_letters() -> &'static [u8] {
+    b"d"
+}
+
+/// The sink of a dead letter's key.
+pub(super) fn dead_sink(key: &[u8]) -> u32 {
+    key.get(1..).and_then(|k| k.first_chunk().copied()).map_or(0, u32::from_be_bytes)
+}
+
+fn tail<const N: usize>(key: &[u8]) -> Option<[u8; N]> {
+    key.last_chunk().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn byte_order_is_number_order(a: (u32, u32, u64), b: (u32, u32, u64)) {
+            let key = |(sink, track, n)| queue(Lane { sink, track }, n);
+            prop_assert_eq!(key(a).cmp(&key(b)), a.cmp(&b));
+            let key = |(_, part, first): (u32, u32, u64)| pack(first, part as u16);
+            prop_assert_eq!(key(a).cmp(&key(b)), (a.2, a.1 as u16).cmp(&(b.2, b.1 as u16)));
+        }
+
+        #[test]
+        fn a_key_says_what_it_was_made_from(sink: u32, track: u32, n: u64, chunk_no: u16) {
+            let at = Lane { sink, track };
+            prop_assert_eq!(lane_of(&lane(at)), Some(at));
+            prop_assert_eq!(number(&queue(at, n)), n);
+            prop_assert_eq!((number(&dead(sink, n)), dead_sink(&dead(sink, n))), (n, sink));
+            prop_assert_eq!(pack_first(&pack(n, chunk_no)), n);
+            prop_assert_eq!((chunk(&hot(sink, chunk_no)), chunk(&cold(sink, chunk_no))), (chunk_no, chunk_no));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Which lanes have something waiting, and from when: the only part of the outbox that is held in memory.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::domain::delivery::Lane;
+use crate::domain::time::Timestamp;
+
+/// The lanes of all sinks that are not empty.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    sinks: HashMap<u32, SinkLanes>,
+}
+
+#[derive(Debug, Default)]
+struct SinkLanes {
+    /// Not under way, by when they may be tried.
+    due: BTreeSet<(Timestamp, u32)>,
+    /// Every lane that is not empty; `None` while its head is under way.
+    tracks: HashMap<u32, Option<Timestamp>>,
+    waiting: u64,
+}
+
+impl Lanes {
+    /// `count` events entered a lane; if it was empty, its head may be tried from `at`.
+    pub(super) fn enter(&mut self, lane: Lane, count: u64, at: Timestamp) {
+        let sink = self.sinks.entry(lane.sink).or_default();
+        sink.waiting += count;
+        if !sink.tracks.contains_key(&lane.track) {
+            sink.set(lane.track, at);
+        }
+    }
+
+    /// Takes the lane that has waited longest of those that may be tried; it is under way until settled or released.
+    pub(super) fn claim(&mut self, sink: u32, now: Timestamp) -> Option<Lane> {
+        let lanes = self.sinks.get_mut(&sink)?;
+        let (at, track) = lanes.due.first().copied().filter(|(at, _)| *at <= now)?;
+        lanes.due.remove(&(at, track));
+        lanes.tracks.insert(track, None);
+        Some(Lane { sink, track })
+    }
+
+    /// The head was settled: the next one may be tried from `next`, or the lane is empty. `left` says whether one left the lane.
+    pub(super) fn settled(&mut self, lane: Lane, next: Option<Timestamp>, left: bool) {
+        let Some(sink) = self.sinks.get_mut(&lane.sink) else { return };
+        sink.waiting = sink.waiting.saturating_sub(u64::from(left));
+        match next {
+            Some(at) => sink.set(lane.track, at),
+            None => {
+                sink.tracks.remove(&lane.track);
+            }
+        }
+    }
+
+    /// The attempt was given up without a result.
+    pub(super) fn release(&mut self, lane: Lane, at: Timestamp) {
+        if let Some(sink) = self.sinks.get_mut(&lane.sink)
+            && sink.tracks.get(&lane.track) == Some(&None)
+        {
+            sink.set(lane.track, at);
+        }
+    }
+
+    /// The consumer is back: whatever waits for a later attempt may be tried now.
+    pub(super) fn hasten(&mut self, sink: u32, now: Timestamp) {
+        let Some(lanes) = self.sinks.get_mut(&sink) else { return };
+        let late: Vec<_> = lanes.due.iter().rev().take_while(|(at, _)| *at > now).copied().collect();
+        for (at, track) in late {
+            lanes.due.remove(&(at, track));
+            lanes.set(track, now);
+        }
+    }
+
+    /// When the next lane of a sink may be tried; `Timestamp::MAX` when none waits.
+    pub(super) fn next_due(&self, sink: u32) -> Timestamp {
+        self.sinks.get(&sink).and_then(|s| s.due.first()).map_or(Timestamp::MAX, |(at, _)| *at)
+    }
+
+    /// How many events wait for a sink.
+    pub(super) fn waiting(&self, sink: u32) -> u64 {
+        self.sinks.get(&sink).map_or(0, |s| s.waiting)
+    }
+}
+
+impl SinkLanes {
+    fn set(&mut self, track: u32, at: Timestamp) {
+        self.tracks.insert(track, Some(at));
+        self.due.insert((at, track));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Lane = Lane { sink: 1, track: 1 };
+    const B: Lane = Lane { sink: 1, track: 2 };
+
+    #[test]
+    fn lanes_take_turns_and_one_under_way_is_not_given_twice() {
+        let mut lanes = Lanes::default();
+        lanes.enter(A, 2, Timestamp(10));
+        lanes.enter(B, 1, Timestamp(11));
+        assert_eq!((lanes.next_due(1), lanes.waiting(1)), (Timestamp(10), 3));
+        assert_eq!(lanes.claim(1, Timestamp(9)), None);
+        assert_eq!(lanes.claim(1, Timestamp(12)), Some(A));
+        lanes.enter(A, 1, Timestamp(12));
+        assert_eq!(lanes.claim(1, Timestamp(12)), Some(B));
+        assert_eq!(lanes.claim(1, Timestamp(12)), None);
+        lanes.settled(A, Some(Timestamp(13)), true);
+        lanes.settled(B, None, true);
+        assert_eq!((lanes.next_due(1), lanes.waiting(1)), (Timestamp(13), 2));
+        assert_eq!((lanes.next_due(2), lanes.waiting(2)), (Timestamp::MAX, 0));
+    }
+
+    #[test]
+    fn a_lane_given_up_waits_again_and_a_returned_consumer_gets_all_at_once() {
+        let mut lanes = Lanes::default();
+        lanes.enter(A, 1, Timestamp(0));
+        lanes.enter(B, 1, Timestamp(0));
+        assert_eq!(lanes.claim(1, Timestamp(0)), Some(A));
+        lanes.release(A, Timestamp(5));
+        lanes.release(B, Timestamp(9));
+        assert_eq!(lanes.claim(1, Timestamp(0)), Some(B));
+        lanes.settled(B, Some(Timestamp(900)), false);
+        assert_eq!(lanes.claim(1, Timestamp(5)), Some(A));
+        lanes.settled(A, None, true);
+        lanes.hasten(1, Timestamp(6));
+        assert_eq!(lanes.claim(1, Timestamp(6)), Some(B));
+    }
+}

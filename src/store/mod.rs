@@ -1,0 +1,387 @@
+//! What must survive: feeds, seen entries, events, deliveries. An embedded sled database behind one writer thread and one reader thread.
+//!
+//! - One commit is one transaction over everything that a poll changes, and it is on the disk before it is acknowledged. Commits that
+//!   arrive while another is being synced are written together.
+//! - After any error the database handle is dead: it is dropped, opened again, and what was not acknowledged is applied once more.
+//! - Signatures name domain types only, so that another engine can stand behind them.
+
+mod engine;
+mod group;
+mod guard;
+mod key;
+mod lanes;
+mod load;
+mod reader;
+mod row;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::domain::delivery::{Delivery, Lane, Settlement, SinkId};
+use crate::domain::event::Happening;
+use crate::domain::feed::{Cold, FeedId, FeedState, Hot};
+use crate::domain::identity::Key;
+use crate::domain::plan::Update;
+use crate::domain::time::Timestamp;
+use engine::Engine;
+use lanes::Lanes;
+
+/// Commits that may wait for the writer.
+const WAITING_COMMITS: usize = 1024;
+
+/// Reads that may wait for the reader.
+const WAITING_READS: usize = 1024;
+
+/// How long a dead letter is kept.
+pub const DEAD_RETENTION: Duration = Duration::from_secs(30 * 86_400);
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds the directory.
+    #[error("the state directory {} is in use by another feedwire; stop it, or set another state_dir", dir.display())]
+    InUse {
+        /// The state directory.
+        dir: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        /// A verb.
+        what: &'static str,
+        /// What it was done to.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What was read back is not what was written.
+    #[error("the state in {} is damaged: {detail}; move it aside to start afresh (every feed's next poll then only marks what it finds)", path.display())]
+    Damaged {
+        /// Where.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// Anything else that the engine reports.
+    #[error("the database in {} failed", path.display())]
+    Engine {
+        /// Where.
+        path: PathBuf,
+        /// What it says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store was closed while it was asked.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    fn io(what: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io { what, path: path.to_owned(), source }
+    }
+
+    fn damaged(path: &Path, detail: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), detail: detail.into() }
+    }
+}
+
+/// What opening needs to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The state directory; created when it is not there.
+    pub dir: PathBuf,
+    /// Memory for sled's page cache, in bytes.
+    pub cache: u64,
+}
+
+/// What came of recording an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// False when it was there already.
+    pub applied: bool,
+    /// How many events it brought.
+    pub events: usize,
+}
+
+/// A feed as it stands, for the status.
+pub type FeedRows = HashMap<u32, FeedState>;
+
+/// The store. Cheap to clone; the database is closed when the last clone and the threads are gone.
+#[derive(Clone)]
+pub struct Store {
+    commits: mpsc::Sender<writer::Job>,
+    reads: mpsc::Sender<reader::Job>,
+    shared: Arc<Shared>,
+}
+
+/// What both threads and every clone see.
+struct Shared {
+    dir: PathBuf,
+    cache: u64,
+    /// `None` while it is being opened again.
+    engine: RwLock<Option<Engine>>,
+    lanes: Mutex<Lanes>,
+    dead: Mutex<HashMap<u32, i64>>,
+    healthy: AtomicBool,
+    closed: AtomicBool,
+    /// Groups that are on the disk.
+    group: AtomicU64,
+    sequence: AtomicU64,
+    _lock: guard::Lock,
+}
+
+impl Shared {
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dead(&self) -> MutexGuard<'_, HashMap<u32, i64>> {
+        self.dead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The threads of a store. They end after [`Store::close`], or when the last [`Store`] is dropped.
+pub struct Closing(Vec<JoinHandle<()>>);
+
+impl Closing {
+    /// Blocks until the database is closed.
+    pub fn wait(self) {
+        for thread in self.0 {
+            // A panic there was logged by the hook; nothing that was acknowledged depends on it.
+            drop(thread.join());
+        }
+    }
+}
+
+/// Events packed for the store; made outside of the writer thread, for compression is most of the work.
+struct Prepared(Vec<PreparedPack>);
+
+struct PreparedPack {
+    events: u16,
+    pieces: Vec<Vec<u8>>,
+}
+
+impl Prepared {
+    fn new(update: &Update) -> Self {
+        let happenings: Vec<&Happening> = update.events.iter().map(|(h, _)| h).collect();
+        let mut packs = vec![];
+        let mut rest = happenings.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(pack_length(rest));
+            let events = u16::try_from(now.len()).unwrap_or(u16::MAX);
+            packs.push(PreparedPack { events, pieces: row::pack(&update.scene, now) });
+            rest = later;
+        }
+        Self(packs)
+    }
+}
+
+/// How many of the events go into one pack: at least one.
+fn pack_length(events: &[&Happening]) -> usize {
+    let mut bytes = 0;
+    let size = |h: &&Happening| [&h.entry.summary, &h.entry.content].into_iter().flatten().map(|m| m.source().len()).sum::<usize>();
+    let fitting = events.iter().take(row::EVENTS_PER_PACK).take_while(|h| {
+        bytes += size(h);
+        bytes <= row::BYTES_PER_PACK
+    });
+    fitting.count().max(1)
+}
+
+impl Store {
+    /// Opens the store and starts its threads. Blocks: call it outside of the async workers.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process has it, [`StoreError::Damaged`] when it has lost something that was acknowledged.
+    pub fn open(options: &Options) -> Result<(Self, Closing), StoreError> {
+        let lock = guard::Lock::take(&options.dir)?;
+        let engine = Engine::open(&guard::current(&options.dir)?, options.cache)?;
+        let meta = load::meta(&engine, &options.dir)?;
+        let shared = Arc::new(Shared {
+            dir: options.dir.clone(),
+            cache: options.cache,
+            lanes: Mutex::new(load::lanes(&engine)?),
+            dead: Mutex::new(load::dead(&engine)?),
+            engine: RwLock::new(Some(engine)),
+            healthy: AtomicBool::new(true),
+            closed: AtomicBool::new(false),
+            group: AtomicU64::new(meta.group),
+            sequence: AtomicU64::new(meta.sequence),
+            _lock: lock,
+        });
+        let (commits, jobs) = mpsc::channel(WAITING_COMMITS);
+        let (reads, questions) = mpsc::channel(WAITING_READS);
+        let threads = vec![
+            spawn("store-write", writer::Writer::new(shared.clone(), meta).run(jobs))?,
+            spawn("store-read", reader::run(shared.clone(), questions, commits.downgrade()))?,
+        ];
+        Ok((Self { commits, reads, shared }, Closing(threads)))
+    }
+
+    /// Numbers for names: the same name has the same number for ever.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn number(&self, feeds: Vec<FeedId>, sinks: Vec<SinkId>) -> Result<(Vec<u32>, Vec<u32>), StoreError> {
+        let mut numbers = vec![];
+        for feeds in feeds.chunks(group::DELETIONS) {
+            numbers.extend(self.commit(|answer| writer::Job::Number(feeds.to_vec(), vec![], answer)).await?.0);
+        }
+        let (_, sinks) = self.commit(|answer| writer::Job::Number(vec![], sinks, answer)).await?;
+        Ok((numbers, sinks))
+    }
+
+    /// The rows of all feeds that were ever polled, by number.
+    ///
+    /// # Errors
+    /// When it cannot be read, not even after opening the database again.
+    pub async fn feeds(&self) -> Result<FeedRows, StoreError> {
+        self.read(reader::feeds).await
+    }
+
+    /// What is remembered of a feed; a fresh state for one that was never polled.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn feed_state(&self, feed: u32) -> Result<FeedState, StoreError> {
+        self.read(move |engine| reader::feed_state(engine, feed)).await
+    }
+
+    /// The entries of a feed's last document.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn hot(&self, feed: u32) -> Result<Vec<Hot>, StoreError> {
+        self.read(move |engine| reader::hot(engine, feed)).await
+    }
+
+    /// Those of `keys` that a feed is known to have had earlier.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn cold(&self, feed: u32, keys: Vec<Key>) -> Result<HashMap<Key, Cold>, StoreError> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.read(move |engine| reader::cold(engine, feed, &keys)).await
+    }
+
+    /// Writes all that a poll changed, as one: returns when it is on the disk. Dropping the future loses the answer, not the write.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`]. Trouble with the disk is waited out.
+    pub async fn record(&self, feed: u32, update: Update) -> Result<Recorded, StoreError> {
+        let packs = Prepared::new(&update);
+        self.commit(|answer| writer::Job::Record(feed, Box::new(update), packs, answer)).await
+    }
+
+    /// Takes a lane of `sink` that may be tried at `now`. It is under way until it is settled or released.
+    #[must_use]
+    pub fn claim(&self, sink: u32, now: Timestamp) -> Option<Lane> {
+        self.shared.lanes().claim(sink, now)
+    }
+
+    /// Gives a claimed lane back without a result.
+    pub fn release(&self, lane: Lane, at: Timestamp) {
+        self.shared.lanes().release(lane, at);
+    }
+
+    /// The consumer is back: what waits for a later attempt may be tried now.
+    pub fn hasten(&self, sink: u32, now: Timestamp) {
+        self.shared.lanes().hasten(sink, now);
+    }
+
+    /// When the next lane of a sink may be tried; `Timestamp::MAX` when none waits.
+    #[must_use]
+    pub fn next_due(&self, sink: u32) -> Timestamp {
+        self.shared.lanes().next_due(sink)
+    }
+
+    /// The head of a lane; `Err` with its number in the lane when the stored event cannot be read.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn head(&self, lane: Lane) -> Result<Option<Result<Delivery, u64>>, StoreError> {
+        self.read(move |engine| reader::head(engine, lane)).await
+    }
+
+    /// Writes what became of the head of a lane; returns when it is on the disk, so that after a kill nothing but the attempts under
+    /// way is repeated.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn settle(&self, lane: Lane, head: u64, settlement: Settlement, now: Timestamp) -> Result<(), StoreError> {
+        self.commit(|answer| writer::Job::Settle { lane, head, settlement, now, answer }).await
+    }
+
+    /// Deletes delivered events older than `retention` and dead letters older than [`DEAD_RETENTION`]. Takes a bounded piece at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn prune(&self, now: Timestamp, retention: Duration) -> Result<(), StoreError> {
+        let needed = self.read(reader::oldest_needed).await?;
+        let (before, dead_before) = (now.before(retention), now.before(DEAD_RETENTION));
+        while self.commit(|answer| writer::Job::Prune { before, dead_before, needed, answer }).await? {}
+        Ok(())
+    }
+
+    /// Whether commits are going through.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.shared.healthy.load(Ordering::Relaxed)
+    }
+
+    /// How many events wait for a sink, and how many were buried.
+    #[must_use]
+    pub fn backlog(&self, sink: u32) -> (u64, u64) {
+        let dead = self.shared.dead().get(&sink).copied().unwrap_or(0);
+        (self.shared.lanes().waiting(sink), u64::try_from(dead).unwrap_or(0))
+    }
+
+    /// The sequence of the newest event.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.shared.sequence.load(Ordering::Relaxed)
+    }
+
+    /// Bytes free on the file system of the state directory; `None` when it cannot be told.
+    #[must_use]
+    pub fn free_space(&self) -> Option<u64> {
+        guard::free_space(&self.shared.dir)
+    }
+
+    /// Ends the threads, whoever else still holds the store: whatever is asked later is answered with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+        // Both threads look at the mark when something wakes them; one that is gone needs no waking.
+        drop(self.commits.send(writer::Job::Wake).await);
+        drop(self.read(|_| Ok(())).await);
+    }
+
+    async fn commit<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> writer::Job) -> Result<T, StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.commits.send(job(answer)).await.map_err(|_| StoreError::Closed)?;
+        result.await.map_err(|_| StoreError::Closed)
+    }
+
+    async fn read<T: Send + 'static>(&self, question: impl Fn(&Engine) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+        let (answer, result) = oneshot::channel();
+        let job = reader::job(question, answer);
+        self.reads.send(job).await.map_err(|_| StoreError::Closed)?;
+        result.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    let thread = std::thread::Builder::new().name(name.into()).spawn(run);
+    thread.map_err(|e| StoreError::io("start a thread for", Path::new(name), e))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! The reader thread: sled's reads may touch the disk, so they are no business of the async workers.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::engine::Engine;
+use super::key::{self, Table};
+use super::row::{self, LaneRow, Pack, QueueRow};
+use super::{FeedRows, Shared, StoreError, writer};
+use crate::domain::delivery::{Delivery, Lane};
+use crate::domain::feed::{Cold, FeedState, Hot};
+use crate::domain::identity::Key;
+
+/// How often a read is tried, with the database opened again in between.
+const TRIES: u32 = 3;
+
+/// How often it is looked whether the database is open again.
+const MENDING: Duration = Duration::from_millis(50);
+
+/// A question; returns false when the answer was an error and it should be asked again after mending, true when it is done.
+pub(super) type Job = Box<dyn FnMut(&Engine, bool) -> bool + Send>;
+
+/// Wraps a question and the way its answer goes back.
+pub(super) fn job<T: Send + 'static>(
+    question: impl Fn(&Engine) -> Result<T, StoreError> + Send + 'static,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+) -> Job {
+    let mut answer = Some(answer);
+    Box::new(move |engine, last| match question(engine) {
+        Err(_) if !last => false,
+        result => {
+            if let Some(answer) = answer.take() {
+                // Nobody waits for it any more: fine.
+                drop(answer.send(result));
+            }
+            true
+        }
+    })
+}
+
+/// The thread: answers until all stores are dropped.
+pub(super) fn run(shared: Arc<Shared>, mut questions: mpsc::Receiver<Job>, commits: mpsc::WeakSender<writer::Job>) -> impl FnOnce() + Send {
+    move || {
+        while let Some(mut job) = questions.blocking_recv() {
+            let mut tries = 0;
+            loop {
+                if shared.closed.load(Ordering::Relaxed) {
+                    return;
+                }
+                let engine = shared.engine.read().unwrap_or_else(PoisonError::into_inner);
+                let Some(open) = engine.as_ref() else {
+                    drop(engine);
+                    std::thread::sleep(MENDING);
+                    continue;
+                };
+                tries += 1;
+                if job(open, tries == TRIES) {
+                    break;
+                }
+                drop(engine);
+                if let Some(commits) = commits.upgrade() {
+                    drop(commits.blocking_send(writer::Job::Reopen));
+                }
+                std::thread::sleep(MENDING);
+            }
+        }
+    }
+}
+
+pub(super) fn feeds(engine: &Engine) -> Result<FeedRows, StoreError> {
+    let mut feeds = HashMap::new();
+    for (key, value) in engine.scan(Table::Feed, &[], &[], usize::MAX)? {
+        let number = key.first_chunk().copied().map_or(0, u32::from_be_bytes);
+        feeds.insert(number, row::decode(&value).map_err(|_| engine.damaged_row(Table::Feed))?);
+    }
+    Ok(feeds)
+}
+
+pub(super) fn feed_state(engine: &Engine, feed: u32) -> Result<FeedState, StoreError> {
+    let Some(value) = engine.get(Table::Feed, &key::feed(feed))? else { return Ok(FeedState::default()) };
+    row::decode(&value).map_err(|_| engine.damaged_row(Table::Feed))
+}
+
+pub(super) fn hot(engine: &Engine, feed: u32) -> Result<Vec<Hot>, StoreError> {
+    let mut hot = vec![];
+    for (_, value) in engine.scan(Table::Seen, &key::hot_prefix(feed), &[], usize::MAX)? {
+        hot.extend(row::decode_hot(&value).map_err(|_| engine.damaged_row(Table::Seen))?);
+    }
+    Ok(hot)
+}
+
+pub(super) fn cold(engine: &Engine, feed: u32, keys: &[Key]) -> Result<HashMap<Key, Cold>, StoreError> {
+    let wanted: HashSet<_> = keys.iter().copied().collect();
+    let mut found = HashMap::new();
+    for (_, value) in engine.scan(Table::Seen, &key::cold_prefix(feed), &[], usize::MAX)? {
+        let rows = row::decode_cold(&value).map_err(|_| engine.damaged_row(Table::Seen))?;
+        found.extend(rows.into_iter().filter(|c| wanted.contains(&c.key)).map(|c| (c.key, c)));
+    }
+    Ok(found)
+}
+
+pub(super) fn head(engine: &Engine, lane: Lane) -> Result<Option<Result<Delivery, u64>>, StoreError> {
+    let Some(value) = engine.get(Table::Outbox, &key::lane(lane))? else { return Ok(None) };
+    let state: LaneRow = row::decode(&value).map_err(|_| engine.damaged_row(Table::Outbox))?;
+    if state.settled >= state.entered {
+        return Ok(None);
+    }
+    let lane_seq = state.settled + 1;
+    let event = || {
+        let (key, value) = engine.scan(Table::Outbox, &key::queue_prefix(lane), &[], 1).ok()?.into_iter().next()?;
+        let queue: QueueRow = row::decode(&value).ok()?;
+        let place = *queue.places.get(usize::try_from(lane_seq.checked_sub(key::number(&key))?).ok()?)?;
+        let pieces = engine.scan(Table::Event, &queue.pack.to_be_bytes(), &[], usize::MAX).ok()?;
+        let pieces: Vec<_> = pieces.into_iter().map(|(_, value)| value).collect();
+        Pack::join(&pieces).ok()?.into_events(queue.pack).into_iter().nth(usize::from(place))
+    };
+    Ok(Some(match event() {
+        Some(event) => Ok(Delivery { lane, event, lane_seq, trials: state.trials }),
+        None => Err(lane_seq),
+    }))
+}
+
+/// The lowest sequence that something waits for: events from there on must stay. `u64::MAX` when nothing waits.
+pub(super) fn oldest_needed(engine: &Engine) -> Result<u64, StoreError> {
+    let mut oldest = u64::MAX;
+    for (key, value) in engine.scan(Table::Outbox, key::lanes(), &[], usize::MAX)? {
+        let state: LaneRow = row::decode(&value).map_err(|_| engine.damaged_row(Table::Outbox))?;
+        let Some(lane) = key::lane_of(&key).filter(|_| state.settled < state.entered) else { continue };
+        if let Some((_, value)) = engine.scan(Table::Outbox, &key::queue_prefix(lane), &[], 1)?.first() {
+            let queue: QueueRow = row::decode(value).map_err(|_| engine.damaged_row(Table::Outbox))?;
+            oldest = oldest.min(queue.pack);
+        }
+    }
+    for (_, value) in engine.scan(Table::Outbox, key::dead_letters(), &[], usize::MAX)? {
+        oldest = oldest.min(row::decode::<row::DeadRow>(&value).map_or(oldest, |dead| dead.pack));
+    }
+    Ok(oldest)
+}

@@ -1,0 +1,233 @@
+//! The writer thread: it alone commits, and it mends the database when it fails.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use super::engine::Engine;
+use super::group::{Effect, Group};
+use super::row::MetaRow;
+use super::{Prepared, Recorded, Shared, StoreError, guard};
+use crate::domain::delivery::{Lane, Settlement, SinkId};
+use crate::domain::feed::FeedId;
+use crate::domain::plan::Update;
+use crate::domain::time::Timestamp;
+
+/// Commits in one group, and rows in one transaction before no more commits join it.
+const COMMITS_PER_GROUP: usize = 200;
+const ROWS_PER_GROUP: usize = 400;
+
+/// With so many commits gathered there are more to come: a sync costs the same for all of them, so it waits for them a little. One commit
+/// by itself never waits.
+const BUSY: usize = 3;
+const LINGER: Duration = Duration::from_millis(5);
+
+/// Between two writes of the watermark.
+const WATERMARK_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two tries to open a failed database.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Numbers of feeds, numbers of sinks.
+type Numbers = (Vec<u32>, Vec<u32>);
+
+/// What the writer can be asked to do.
+pub(super) enum Job {
+    Record(u32, Box<Update>, Prepared, oneshot::Sender<Recorded>),
+    Settle {
+        lane: Lane,
+        head: u64,
+        settlement: Settlement,
+        now: Timestamp,
+        answer: oneshot::Sender<()>,
+    },
+    Number(Vec<FeedId>, Vec<SinkId>, oneshot::Sender<Numbers>),
+    Prune {
+        before: Timestamp,
+        dead_before: Timestamp,
+        needed: u64,
+        answer: oneshot::Sender<bool>,
+    },
+    /// A read failed: open the database again.
+    Reopen,
+    /// Look whether the store was closed.
+    Wake,
+}
+
+/// What is answered once the group is on the disk.
+enum Done {
+    Recorded(Recorded),
+    Settled,
+    Numbered(Numbers),
+    Pruned(bool),
+    Nothing,
+}
+
+/// The writer's state.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    meta: MetaRow,
+    watermark: u64,
+    watermark_at: Instant,
+    /// A read failed: the handle is not to be trusted.
+    suspected: bool,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, meta: MetaRow) -> Self {
+        Self { shared, watermark: meta.group, meta, watermark_at: Instant::now(), suspected: false }
+    }
+
+    /// The thread: commits until all stores are dropped.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) -> impl FnOnce() + Send {
+        move || {
+            while let Some(first) = jobs.blocking_recv() {
+                self.work(first, &mut jobs);
+                if std::mem::take(&mut self.suspected) {
+                    let path = self.shared.dir.clone();
+                    self.mend(&StoreError::damaged(&path, "a read failed"));
+                }
+                if self.watermark_at.elapsed() >= WATERMARK_EVERY {
+                    self.mark();
+                }
+                if self.shared.closed.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+            self.mark();
+            drop(self.shared.engine.write().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+
+    /// Commits `first` and what has gathered behind it; does not return before it is on the disk.
+    fn work(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>) {
+        let mut gathered = vec![first];
+        loop {
+            match self.commit(&mut gathered, jobs) {
+                Ok(answers) => {
+                    for (job, done) in gathered.into_iter().zip(answers) {
+                        self.suspected |= matches!(job, Job::Reopen);
+                        answer(job, done);
+                    }
+                    return;
+                }
+                Err(e) => self.mend(&e),
+            }
+        }
+    }
+
+    fn commit(&mut self, gathered: &mut Vec<Job>, jobs: &mut mpsc::Receiver<Job>) -> Result<Vec<Done>, StoreError> {
+        let guard = self.shared.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let engine = guard.as_ref().ok_or(StoreError::Closed)?;
+        let mut group = Group::new(engine, &self.meta);
+        let mut answers = vec![];
+        let (mut next, mut lingered) = (0, false);
+        loop {
+            while let Some(job) = gathered.get(next) {
+                answers.push(add(&mut group, job)?);
+                next += 1;
+            }
+            if next >= COMMITS_PER_GROUP || group.writes.len() >= ROWS_PER_GROUP {
+                break;
+            }
+            match jobs.try_recv() {
+                Ok(job) => gathered.push(job),
+                Err(_) if !lingered && gathered.len() >= BUSY => {
+                    lingered = true;
+                    std::thread::sleep(LINGER);
+                }
+                Err(_) => break,
+            }
+        }
+        if group.writes.is_empty() {
+            return Ok(answers);
+        }
+        engine.commit(group.rows())?;
+        self.meta = group.meta.clone();
+        self.shared.group.store(self.meta.group, Ordering::Relaxed);
+        self.shared.sequence.store(self.meta.sequence, Ordering::Relaxed);
+        self.publish(std::mem::take(&mut group.effects));
+        Ok(answers)
+    }
+
+    /// Tells the lanes in memory what is now on the disk.
+    fn publish(&self, effects: Vec<Effect>) {
+        let mut lanes = self.shared.lanes();
+        for effect in effects {
+            match effect {
+                Effect::Entered { lane, count, at } => lanes.enter(lane, count, at),
+                Effect::Settled { lane, next, left } => lanes.settled(lane, next, left),
+                Effect::Buried { sink, change } => *self.shared.dead().entry(sink).or_default() += change,
+            }
+        }
+    }
+
+    /// Drops the failed handle and opens the database until that works: nothing is acknowledged meanwhile, and nothing is lost.
+    fn mend(&mut self, cause: &StoreError) {
+        self.shared.healthy.store(false, Ordering::Relaxed);
+        error!(error = crate::log::chain(cause), "The store failed; nothing is acknowledged until it works again.");
+        let mut pause = FIRST_PAUSE;
+        loop {
+            *self.shared.engine.write().unwrap_or_else(PoisonError::into_inner) = None;
+            match self.reopen() {
+                Ok(()) => break,
+                Err(e) => warn!(error = crate::log::chain(&e), "The store cannot be opened yet."),
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        self.shared.healthy.store(true, Ordering::Relaxed);
+        info!("The store works again.");
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        let engine = Engine::open(&guard::current(&self.shared.dir)?, self.shared.cache)?;
+        self.meta = super::load::meta(&engine, &self.shared.dir)?;
+        // A group that cannot be written now is a disk that is still full: the trial writes the same row again.
+        let mut trial = Group::new(&engine, &self.meta);
+        engine.commit(trial.rows())?;
+        self.meta = trial.meta.clone();
+        *self.shared.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
+        Ok(())
+    }
+
+    /// Writes down how many groups the disk has acknowledged.
+    fn mark(&mut self) {
+        self.watermark_at = Instant::now();
+        if self.watermark == self.meta.group {
+            return;
+        }
+        match guard::write_watermark(&self.shared.dir, self.meta.group) {
+            Ok(()) => self.watermark = self.meta.group,
+            Err(e) => warn!(error = crate::log::chain(&e), "The watermark could not be written."),
+        }
+    }
+}
+
+fn add(group: &mut Group<'_>, job: &Job) -> Result<Done, StoreError> {
+    Ok(match job {
+        Job::Record(feed, update, packs, _) => Done::Recorded(group.record(*feed, update, packs)?),
+        Job::Settle { lane, head, settlement, now, .. } => {
+            group.settle(*lane, *head, settlement, *now)?;
+            Done::Settled
+        }
+        Job::Number(feeds, sinks, _) => Done::Numbered(group.number(feeds, sinks)?),
+        Job::Prune { before, dead_before, needed, .. } => Done::Pruned(group.prune(*before, *dead_before, *needed)?),
+        Job::Reopen | Job::Wake => Done::Nothing,
+    })
+}
+
+/// Sends the answer; whoever no longer waits for it does not get it.
+fn answer(job: Job, done: Done) {
+    match (job, done) {
+        (Job::Record(.., answer), Done::Recorded(recorded)) => drop(answer.send(recorded)),
+        (Job::Settle { answer, .. }, Done::Settled) => drop(answer.send(())),
+        (Job::Number(.., answer), Done::Numbered(numbers)) => drop(answer.send(numbers)),
+        (Job::Prune { answer, .. }, Done::Pruned(more)) => drop(answer.send(more)),
+        _ => {}
+    }
+}
