@@ -39,3 +39,5 @@ pub mod fetch;
 pub mod sink;
 pub mod store;
 
+pub mod config;
+

@@ -1,0 +1,106 @@
+//! `[feeds.*]`: what is asked for, and how.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+use url::Url;
+
+use super::problem::Problem;
+use super::reading::{File, LONGEST_TIME, Reading};
+use super::value::Source;
+use super::written;
+use crate::domain::feed::{Backlog, Feed, FeedId};
+use crate::fetch::{self, Auth, Subscription};
+use crate::secret::HeaderValue;
+
+impl Reading<'_> {
+    pub(super) fn plain_feed(&self, name: &str, url: &Url, tags: Vec<String>) -> Subscription {
+        let (id, url) = (FeedId(Arc::from(name)), url.to_string());
+        Subscription { feed: Feed { id, url, tags: tags.into(), backlog: Backlog::None, pace: self.pace }, options: Arc::default() }
+    }
+
+    pub(super) fn feed(&mut self, file: &File<'_>, name: &Spanned<String>, w: written::Feed) -> Subscription {
+        let url = &w.url.get_ref().0;
+        if !url.username().is_empty() || url.password().is_some() {
+            let message =
+                "a URL here holds no user name or password; use auth.basic = { user = \"…\", password = { credential = \"NAME\" } }";
+            self.problems.push(Problem::at_secret(file.path, file.text, w.url.span(), message));
+        }
+        let fixed =
+            w.interval.as_ref().map(|_| self.time(file, w.interval.as_ref(), Duration::from_millis(50)..=LONGEST_TIME, self.pace.mean));
+        if let Some(interval) = w.interval.as_ref().filter(|i| i.get_ref().0 < self.pace.min) {
+            let message = format!("interval is shorter than [polling] min_interval ({})", humantime::format_duration(self.pace.min));
+            self.problems.push(file.at(interval.span(), message));
+        }
+        if let Some(content) = w.content.as_ref().filter(|c| c.get_ref() != "feed") {
+            let message = match content.get_ref().as_str() {
+                "full" => "content = \"full\" comes with a later release; today content is what the feed carries (\"feed\")",
+                _ => "content is \"feed\"",
+            };
+            self.problems.push(file.at(content.span(), message));
+        }
+        let user_agent = w.user_agent.as_ref().map(|agent| {
+            self.check_header_text(file, agent.span(), agent.get_ref());
+            agent.get_ref().clone()
+        });
+        let options = fetch::Options {
+            user_agent,
+            headers: self.headers(file, w.headers),
+            auth: w.auth.and_then(|auth| self.auth(file, auth)),
+            allow_private: w.allow_private.into_iter().map(|net| net.0).collect(),
+        };
+        let mut subscription = self.plain_feed(name.get_ref(), url, w.tags);
+        subscription.feed.backlog = w.backlog.map_or(Backlog::None, |b| b.0);
+        subscription.feed.pace.fixed = fixed;
+        if options != fetch::Options::default() {
+            subscription.options = Arc::new(options);
+        }
+        subscription
+    }
+
+    pub(super) fn check_header_text(&mut self, file: &File<'_>, span: Range<usize>, text: &str) {
+        if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
+            self.problems.push(Problem::at_secret(file.path, file.text, span, "a header value is ASCII text without line breaks"));
+        }
+    }
+
+    pub(super) fn headers(&mut self, file: &File<'_>, written: BTreeMap<Spanned<String>, Spanned<Source>>) -> Vec<(String, HeaderValue)> {
+        let mut headers = vec![];
+        for (name, value) in written {
+            if name.get_ref().is_empty() || !name.get_ref().bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)) {
+                self.problems.push(file.at(name.span(), "not the name of a header"));
+            }
+            let meant = match value.get_ref() {
+                Source::Literal(text) => HeaderValue::Plain(text.clone()),
+                _ => match self.secret(file, &value) {
+                    Some(secret) => HeaderValue::Secret(secret),
+                    None => continue,
+                },
+            };
+            let (HeaderValue::Plain(text), span) = (&meant, value.span()) else {
+                headers.push((name.into_inner(), meant));
+                continue;
+            };
+            self.check_header_text(file, span, &text.clone());
+            headers.push((name.into_inner(), meant));
+        }
+        headers
+    }
+
+    pub(super) fn auth(&mut self, file: &File<'_>, auth: Spanned<written::Auth>) -> Option<Auth> {
+        let span = auth.span();
+        match auth.into_inner() {
+            written::Auth { basic: Some(basic), bearer: None } => {
+                Some(Auth::Basic { user: basic.user, password: self.secret(file, &basic.password)? })
+            }
+            written::Auth { basic: None, bearer: Some(bearer) } => Some(Auth::Bearer(self.secret(file, &bearer)?)),
+            _ => {
+                self.problems.push(Problem::at_secret(file.path, file.text, span, "auth is either basic or bearer"));
+                None
+            }
+        }
+    }
+}

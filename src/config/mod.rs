@@ -1,0 +1,120 @@
+//! The configuration: what is written in the files, and what is meant.
+
+mod feeds;
+mod opml;
+mod polling;
+mod problem;
+mod reading;
+mod secrets;
+mod sinks;
+mod value;
+mod written;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fetch::{self, Subscription};
+use crate::sink;
+pub use problem::Problem;
+
+/// How an environment variable is looked up; passed in, so that a test needs no environment.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// What is meant: every name resolves, every number is in its range, every secret was found.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Part of every event id.
+    pub instance: String,
+    /// Where the state is kept.
+    pub state_dir: PathBuf,
+    /// Limits of the inbound loop.
+    pub polling: Polling,
+    /// What holds for every request.
+    pub fetch: fetch::Settings,
+    /// In the order of their names, those of OPML files last.
+    pub feeds: Arc<Vec<Subscription>>,
+    /// In the order of their names.
+    pub sinks: Arc<Vec<sink::Options>>,
+    /// Where status is served; `None` is nowhere.
+    pub admin: Option<SocketAddr>,
+    /// How long delivered events are kept.
+    pub retention: Duration,
+    /// What is allowed but probably not wanted.
+    pub warnings: Vec<String>,
+}
+
+/// Limits of the inbound loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Polling {
+    /// Requests at once, all hosts.
+    pub max_in_flight: usize,
+    /// Requests at once to one host.
+    pub per_host: usize,
+    /// Between two starts at one host.
+    pub host_gap: Duration,
+    /// Entries of one document that are read.
+    pub max_entries: usize,
+}
+
+/// All that is wrong with a configuration. Exit code 78.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(Vec<Problem>);
+
+impl ConfigError {
+    /// The complaints, in the order of the files.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => f.write_str("the configuration has a problem:")?,
+            n => write!(f, "the configuration has {n} problems:")?,
+        }
+        self.0.iter().try_for_each(|problem| write!(f, "\n\n{problem}"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Finds the file: the one named, else `$FEEDWIRE_CONFIG`, else the first that exists of `$CONFIGURATION_DIRECTORY/feedwire.toml`,
+/// `./config/feedwire.toml` and `/etc/feedwire/feedwire.toml`.
+///
+/// # Errors
+/// When there is none; says where it was looked for.
+pub fn find(named: Option<&Path>, env: Env<'_>) -> Result<PathBuf, ConfigError> {
+    if let Some(path) = named.map(Path::to_owned).or_else(|| env("FEEDWIRE_CONFIG").map(PathBuf::from)) {
+        return Ok(path);
+    }
+    let managed = env("CONFIGURATION_DIRECTORY").map(|dir| Path::new(&dir).join("feedwire.toml"));
+    let usual = ["config/feedwire.toml", "/etc/feedwire/feedwire.toml"].map(PathBuf::from);
+    let places: Vec<_> = managed.into_iter().chain(usual).collect();
+    places.iter().find(|path| path.exists()).cloned().ok_or_else(|| {
+        let tried: Vec<_> = places.iter().map(|path| path.display().to_string()).collect();
+        let message = format!("there is no configuration at {}; name one with --config or $FEEDWIRE_CONFIG", tried.join(" or "));
+        ConfigError(vec![Problem::general(message)])
+    })
+}
+
+/// Reads a file and what it includes.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn load(path: &Path, env: Env<'_>) -> Result<Config, ConfigError> {
+    let mut reading = reading::Reading::new(env);
+    let config = reading.main(path);
+    match config {
+        Some(config) if reading.problems.is_empty() => Ok(Config { warnings: reading.warnings, ..config }),
+        _ => Err(ConfigError(reading.problems)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! From what is written to what is meant. Complaints are collected: the operator reads all of them at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use globset::Glob;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+
+use super::value::web_url;
+use super::{Config, Env, Problem, opml, written};
+use crate::domain::feed::Pace;
+use crate::fetch::Subscription;
+use crate::sink::{self, Target};
+
+/// The longest name of a feed or sink.
+const LONGEST_NAME: usize = 64;
+
+/// The longest interval or age that is taken as meant.
+pub(super) const LONGEST_TIME: Duration = Duration::from_secs(400 * 86_400);
+
+/// A configuration being read.
+pub(super) struct Reading<'a> {
+    pub(super) env: Env<'a>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<String>,
+    feeds: BTreeMap<String, (PathBuf, Subscription)>,
+    sinks: BTreeMap<String, (PathBuf, sink::Options)>,
+    /// Globs and tags that filters name, with where, to be looked for among the feeds at the end.
+    pub(super) wanted: Vec<(String, Wanted)>,
+    pub(super) pace: Pace,
+}
+
+/// What a filter asks of feeds.
+pub(super) enum Wanted {
+    /// That one has this tag.
+    Tag(String),
+    /// That the name of one is like this.
+    Feeds(Glob),
+}
+
+/// A file while it is read.
+pub(super) struct File<'t> {
+    pub(super) path: &'t Path,
+    pub(super) text: &'t str,
+}
+
+impl File<'_> {
+    pub(super) fn at(&self, span: Range<usize>, message: impl Into<String>) -> Problem {
+        Problem::at(self.path, self.text, span, message)
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or_else(|| Path::new(""))
+    }
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(env: Env<'a>) -> Self {
+        let pace = Pace { fixed: None, min: Duration::from_secs(300), mean: Duration::from_secs(1800), max: Duration::from_secs(86_400) };
+        Self { env, problems: vec![], warnings: vec![], feeds: BTreeMap::new(), sinks: BTreeMap::new(), wanted: vec![], pace }
+    }
+
+    /// The main file and all it names; `None` when it could not be read at all.
+    pub(super) fn main(&mut self, path: &Path) -> Option<Config> {
+        let text = self.text(path)?;
+        let file = File { path, text: &text };
+        let w: written::Written = self.parse(&file)?;
+        self.pace(&file, &w.polling);
+        let (polling, fetch) = self.polling(&file, &w.polling);
+        self.take(&file, w.feeds, w.sinks);
+        for pattern in &w.include {
+            self.include(&file, pattern);
+        }
+        for outlines in &w.opml {
+            self.opml(&file, outlines);
+        }
+        let instance = w.instance.as_ref().map_or_else(|| "main".to_owned(), |i| i.get_ref().clone());
+        if let Some(written) = &w.instance {
+            self.check_name(&file, written, "instance");
+        }
+        let (admin, retention) = self.admin(&file, w.admin.as_ref());
+        let state_dir = self.state_dir(w.state_dir);
+        let feeds: Vec<_> = std::mem::take(&mut self.feeds).into_values().map(|(_, feed)| feed).collect();
+        let sinks: Vec<_> = std::mem::take(&mut self.sinks).into_values().map(|(_, sink)| sink).collect();
+        self.whole(&feeds, &sinks);
+        Some(Config {
+            instance,
+            state_dir: state_dir?,
+            polling,
+            fetch,
+            feeds: Arc::new(feeds),
+            sinks: Arc::new(sinks),
+            admin,
+            retention,
+            warnings: vec![],
+        })
+    }
+
+    fn text(&mut self, path: &Path) -> Option<String> {
+        match fs::read_to_string(path) {
+            Ok(text) => Some(text),
+            Err(e) => {
+                self.problems.push(Problem::general(format!("cannot read {}: {e}", path.display())));
+                None
+            }
+        }
+    }
+
+    fn parse<T: DeserializeOwned>(&mut self, file: &File<'_>) -> Option<T> {
+        match toml::from_str(file.text) {
+            Ok(written) => Some(written),
+            Err(e) => {
+                self.problems.push(file.at(e.span().unwrap_or(0..0), e.message()));
+                None
+            }
+        }
+    }
+
+    fn include(&mut self, file: &File<'_>, pattern: &Spanned<String>) {
+        let found = match matching(file.dir(), pattern.get_ref()) {
+            Ok(found) => found,
+            Err(e) => return self.problems.push(file.at(pattern.span(), e)),
+        };
+        for path in found {
+            let Some(text) = self.text(&path) else { continue };
+            let file = File { path: &path, text: &text };
+            if let Some(w) = self.parse::<written::Included>(&file) {
+                self.take(&file, w.feeds, w.sinks);
+            }
+        }
+    }
+
+    fn opml(&mut self, file: &File<'_>, outlines: &Spanned<PathBuf>) {
+        let path = file.dir().join(outlines.get_ref());
+        let read = fs::read_to_string(&path).map_err(|e| e.to_string()).and_then(|text| opml::read(&text));
+        let outlines = match read {
+            Ok(read) => read,
+            Err(e) => return self.problems.push(file.at(outlines.span(), format!("cannot read {}: {e}", path.display()))),
+        };
+        for outline in outlines {
+            let url = match web_url(&outline.url) {
+                Ok(url) if url.username().is_empty() && url.password().is_none() => url,
+                Ok(_) => {
+                    self.warnings.push(format!("{}: an outline with a password in its xmlUrl is left out", path.display()));
+                    continue;
+                }
+                Err(e) => {
+                    self.warnings.push(format!("{}: the outline {:?} is left out: {e}", path.display(), outline.url));
+                    continue;
+                }
+            };
+            let name = opml::name(&url);
+            let feed = self.plain_feed(&name, &url, outline.tags);
+            self.feeds.entry(name).or_insert((path.clone(), feed));
+        }
+    }
+
+    /// The feeds and sinks of one file.
+    fn take(&mut self, file: &File<'_>, feeds: BTreeMap<Spanned<String>, written::Feed>, sinks: BTreeMap<Spanned<String>, written::Sink>) {
+        for (name, feed) in feeds {
+            self.check_name(file, &name, "feed");
+            let meant = self.feed(file, &name, feed);
+            if let Some((other, _)) = self.feeds.insert(name.get_ref().clone(), (file.path.to_owned(), meant)) {
+                self.problems.push(file.at(name.span(), format!("the feed {} is already defined in {}", name.get_ref(), other.display())));
+            }
+        }
+        for (name, sink) in sinks {
+            self.check_name(file, &name, "sink");
+            let Some(meant) = self.sink(file, &name, sink) else { continue };
+            if let Some((other, _)) = self.sinks.insert(name.get_ref().clone(), (file.path.to_owned(), meant)) {
+                self.problems.push(file.at(name.span(), format!("the sink {} is already defined in {}", name.get_ref(), other.display())));
+            }
+        }
+    }
+
+    fn check_name(&mut self, file: &File<'_>, name: &Spanned<String>, what: &str) {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.get_ref().is_empty() || name.get_ref().len() > LONGEST_NAME || !name.get_ref().chars().all(allowed) {
+            let message = format!("the name of a {what} has 1 to {LONGEST_NAME} characters of A-Z, a-z, 0-9, '.', '_' and '-'");
+            self.problems.push(file.at(name.span(), message));
+        }
+    }
+
+    fn state_dir(&mut self, written: Option<PathBuf>) -> Option<PathBuf> {
+        let env = |name: &str| (self.env)(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let found = written
+            .or_else(|| env("STATE_DIRECTORY"))
+            .or_else(|| env("XDG_STATE_HOME").map(|dir| dir.join("feedwire")))
+            .or_else(|| env("HOME").map(|dir| dir.join(".local/state/feedwire")));
+        if found.is_none() {
+            self.problems
+                .push(Problem::general("there is no place for the state: set state_dir (neither $STATE_DIRECTORY nor $HOME is set)"));
+        }
+        found
+    }
+
+    /// What can only be said of all files together.
+    fn whole(&mut self, feeds: &[Subscription], sinks: &[sink::Options]) {
+        if feeds.is_empty() {
+            self.problems.push(Problem::general(
+                "there is no feed; add one, for example:\n\n[feeds.rust-blog]\nurl = \"https://blog.rust-lang.org/feed.xml\"",
+            ));
+        }
+        if sinks.is_empty() {
+            self.problems.push(Problem::general("there is no sink; add one, for example:\n\n[sinks.terminal.stdout]"));
+        }
+        if sinks.iter().filter(|s| matches!(s.target, Target::Stdout(_))).count() > 1 {
+            self.problems.push(Problem::general("there is one standard output, but more than one stdout sink"));
+        }
+        let mut urls = HashMap::new();
+        for Subscription { feed, .. } in feeds {
+            if let Some(other) = urls.insert(&feed.url, &feed.id) {
+                self.warnings.push(format!("the feeds {other} and {} have the same URL; it is polled twice", feed.id));
+            }
+        }
+        for (sink, wanted) in std::mem::take(&mut self.wanted) {
+            let (found, what) = match &wanted {
+                Wanted::Tag(tag) => (feeds.iter().any(|s| s.feed.tags.contains(tag)), format!("the tag {tag:?}")),
+                Wanted::Feeds(glob) => {
+                    let matcher = glob.compile_matcher();
+                    (feeds.iter().any(|s| matcher.is_match(&*s.feed.id.0)), format!("a name like {:?}", glob.glob()))
+                }
+            };
+            if !found {
+                self.warnings.push(format!("the filter of the sink {sink} asks for {what}, which no feed has"));
+            }
+        }
+    }
+}
+
+/// The files that a pattern names, relative to `dir`, sorted. Only the last part may have wildcards; a plain name must exist.
+fn matching(dir: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let path = dir.join(pattern);
+    let (folder, name) = (path.parent().unwrap_or(dir), path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    if !name.contains(['*', '?', '[', '{']) {
+        return if path.exists() { Ok(vec![path]) } else { Err(format!("there is no file {}", path.display())) };
+    }
+    let glob = Glob::new(&name).map_err(|e| format!("not a pattern of file names: {}", e.kind()))?.compile_matcher();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        Err(e) => return Err(format!("cannot read {}: {e}", folder.display())),
+    };
+    let mut found: Vec<_> = entries.flatten().map(|e| e.path()).filter(|p| p.file_name().is_some_and(|n| glob.is_match(n))).collect();
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,152 @@
+//! `[sinks.*]`: where events go, which, and how fast.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use regex::RegexSet;
+use toml::Spanned;
+
+use super::problem::Problem;
+use super::reading::{File, LONGEST_TIME, Reading, Wanted};
+use super::written;
+use crate::domain::delivery::{Order, SinkId};
+use crate::domain::event::EventKind;
+use crate::domain::filter::Filter;
+use crate::secret::Secret;
+use crate::sink::{self, Rate, Target, stdout, webhook};
+
+impl Reading<'_> {
+    pub(super) fn sink(&mut self, file: &File<'_>, name: &Spanned<String>, w: written::Sink) -> Option<sink::Options> {
+        let events = self.events(file, w.events);
+        let rate = w.rate.and_then(|rate| {
+            let Rate { per, burst } = Rate { per: rate.get_ref().per.0, burst: rate.get_ref().burst };
+            if per.is_zero() || per > Duration::from_secs(86_400) || !(1..=100_000).contains(&burst) {
+                self.problems.push(file.at(rate.span(), "rate is one event each `per` (up to a day), and `burst` (1 to 100000) at once"));
+                return None;
+            }
+            Some(Rate { per, burst })
+        });
+        let filter = self.filter(file, name.get_ref(), w.filter);
+        let target = match (w.stdout, w.webhook) {
+            (Some(_), None) => Target::Stdout(stdout::Options::default()),
+            (None, Some(webhook)) => Target::Webhook(self.webhook(file, webhook)),
+            _ => {
+                let message = format!("a sink is one of [sinks.{0}.stdout] and [sinks.{0}.webhook]", name.get_ref());
+                self.problems.push(file.at(name.span(), message));
+                return None;
+            }
+        };
+        let order = match w.order {
+            written::Order::Feed => Order::Feed,
+            written::Order::Sink => Order::Sink,
+            written::Order::None => Order::None,
+        };
+        Some(sink::Options { id: SinkId(Arc::from(name.get_ref().as_str())), events, order, rate, filter, target })
+    }
+
+    pub(super) fn events(&mut self, file: &File<'_>, written: Option<Vec<Spanned<String>>>) -> Vec<EventKind> {
+        const LATER: [&str; 10] = [
+            "feed.failing",
+            "feed.recovered",
+            "feed.gone",
+            "feed.moved",
+            "feed.gap",
+            "feed.flood",
+            "feed.stale",
+            "sink.disabled",
+            "sink.recovered",
+            "feedwire.ping",
+        ];
+        let Some(written) = written else { return vec![EventKind::Created] };
+        let mut events = BTreeSet::new();
+        for name in written {
+            match EventKind::ALL.into_iter().find(|kind| kind.as_str() == name.get_ref()) {
+                Some(kind) => drop(events.insert(kind)),
+                None if LATER.contains(&name.get_ref().as_str()) => {
+                    self.problems.push(
+                        file.at(
+                            name.span(),
+                            "this type of event comes with a later release; today there are entry.created and entry.updated",
+                        ),
+                    );
+                }
+                None => self.problems.push(file.at(name.span(), "not a type of event: there are entry.created and entry.updated")),
+            }
+        }
+        events.into_iter().collect()
+    }
+
+    pub(super) fn filter(&mut self, file: &File<'_>, sink: &str, w: written::Filter) -> Filter {
+        for tag in &w.tags {
+            self.wanted.push((sink.to_owned(), Wanted::Tag(tag.get_ref().clone())));
+        }
+        Filter {
+            tags: w.tags.into_iter().map(Spanned::into_inner).collect(),
+            feeds: self.globs(file, sink, &w.feeds),
+            include: self.patterns(file, &w.include),
+            exclude: self.patterns(file, &w.exclude),
+            categories: w.categories,
+            max_age: w.max_age.map(|age| age.0),
+        }
+    }
+
+    pub(super) fn globs(&mut self, file: &File<'_>, sink: &str, written: &[Spanned<String>]) -> Option<GlobSet> {
+        let mut set = GlobSetBuilder::new();
+        for glob in written {
+            match Glob::new(glob.get_ref()) {
+                Ok(parsed) => {
+                    set.add(parsed.clone());
+                    self.wanted.push((sink.to_owned(), Wanted::Feeds(parsed)));
+                }
+                Err(e) => self.problems.push(file.at(glob.span(), format!("not a pattern of names: {}", e.kind()))),
+            }
+        }
+        set.build().ok().filter(|_| !written.is_empty())
+    }
+
+    pub(super) fn patterns(&mut self, file: &File<'_>, written: &[Spanned<String>]) -> Option<RegexSet> {
+        for pattern in written {
+            if let Err(e) = regex::Regex::new(pattern.get_ref()) {
+                let why = e.to_string();
+                let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                self.problems.push(file.at(pattern.span(), format!("not a regular expression: {why}")));
+            }
+        }
+        RegexSet::new(written.iter().map(Spanned::get_ref)).ok().filter(|_| !written.is_empty())
+    }
+
+    pub(super) fn webhook(&mut self, file: &File<'_>, w: written::Webhook) -> webhook::Options {
+        let later = [("preset", &w.preset), ("template", &w.template), ("content", &w.content), ("batch", &w.batch)];
+        for (name, written) in later {
+            if let Some(written) = written {
+                self.problems.push(file.at(written.span(), format!("{name} comes with a later release; leave it out")));
+            }
+        }
+        let seconds = Duration::from_secs;
+        let timeout = self.time(file, w.timeout.as_ref(), Duration::from_millis(100)..=seconds(600), seconds(30));
+        let max_age = self.time(file, w.max_age.as_ref(), Duration::ZERO..=LONGEST_TIME, seconds(14 * 86_400));
+        if let Some(written) = w.max_age.as_ref().filter(|_| !max_age.is_zero() && max_age < timeout) {
+            self.problems.push(file.at(written.span(), "max_age is shorter than one attempt may take (timeout); \"0s\" is for ever"));
+        }
+        let mut secrets = vec![];
+        for source in &w.secrets {
+            let Some(secret) = self.secret(file, source) else { continue };
+            if let Err(e) = sink::check_secret(&secret) {
+                let message = format!("{e}; make one with: echo \"whsec_$(head -c 32 /dev/urandom | base64)\"");
+                self.problems.push(Problem::at_secret(file.path, file.text, source.span(), message));
+            }
+            secrets.push(secret);
+        }
+        webhook::Options {
+            url: Secret::new(w.url.get_ref().0.to_string()),
+            secrets,
+            headers: self.headers(file, w.headers),
+            bearer: w.bearer.and_then(|bearer| self.secret(file, &bearer)),
+            timeout,
+            max_age: (!max_age.is_zero()).then_some(max_age),
+            max_in_flight: self.number(file, w.max_in_flight.as_ref(), 1..=1024, 8),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Exactly the file. What it means is [`super::reading`]'s matter.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use toml::Spanned;
+
+use super::value::{Backlog, Network, Size, Source, Time, WebUrl};
+
+/// `feedwire.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Written {
+    pub(super) instance: Option<Spanned<String>>,
+    pub(super) state_dir: Option<PathBuf>,
+    pub(super) include: Vec<Spanned<String>>,
+    pub(super) opml: Vec<Spanned<PathBuf>>,
+    pub(super) polling: Polling,
+    pub(super) feeds: BTreeMap<Spanned<String>, Feed>,
+    pub(super) sinks: BTreeMap<Spanned<String>, Sink>,
+    pub(super) admin: Option<Admin>,
+}
+
+/// A file that is included.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Included {
+    pub(super) feeds: BTreeMap<Spanned<String>, Feed>,
+    pub(super) sinks: BTreeMap<Spanned<String>, Sink>,
+}
+
+/// `[polling]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Polling {
+    pub(super) mean_interval: Option<Spanned<Time>>,
+    pub(super) min_interval: Option<Spanned<Time>>,
+    pub(super) max_interval: Option<Spanned<Time>>,
+    pub(super) max_in_flight: Option<Spanned<u32>>,
+    pub(super) per_host: Option<Spanned<u32>>,
+    pub(super) host_gap: Option<Spanned<Time>>,
+    pub(super) timeout: Option<Spanned<Time>>,
+    pub(super) max_body: Option<Spanned<Size>>,
+    pub(super) max_entries: Option<Spanned<u32>>,
+    pub(super) contact: Option<WebUrl>,
+    pub(super) allow_private: Vec<Network>,
+}
+
+/// `[feeds.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Feed {
+    pub(super) url: Spanned<WebUrl>,
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
+    pub(super) interval: Option<Spanned<Time>>,
+    pub(super) backlog: Option<Backlog>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<Spanned<String>, Spanned<Source>>,
+    pub(super) user_agent: Option<Spanned<String>>,
+    pub(super) auth: Option<Spanned<Auth>>,
+    #[serde(default)]
+    pub(super) allow_private: Vec<Network>,
+    pub(super) content: Option<Spanned<String>>,
+}
+
+/// `auth.basic` or `auth.bearer`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Auth {
+    pub(super) basic: Option<Basic>,
+    pub(super) bearer: Option<Spanned<Source>>,
+}
+
+/// `auth.basic`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Basic {
+    pub(super) user: String,
+    pub(super) password: Spanned<Source>,
+}
+
+/// `[sinks.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sink {
+    pub(super) events: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) order: Order,
+    pub(super) rate: Option<Spanned<Rate>>,
+    #[serde(default)]
+    pub(super) filter: Filter,
+    pub(super) stdout: Option<Stdout>,
+    pub(super) webhook: Option<Webhook>,
+}
+
+/// `order`
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Order {
+    #[default]
+    Feed,
+    Sink,
+    None,
+}
+
+/// `rate`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rate {
+    pub(super) per: Time,
+    #[serde(default = "one")]
+    pub(super) burst: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// `filter`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Filter {
+    pub(super) tags: Vec<Spanned<String>>,
+    pub(super) feeds: Vec<Spanned<String>>,
+    pub(super) include: Vec<Spanned<String>>,
+    pub(super) exclude: Vec<Spanned<String>>,
+    pub(super) categories: Vec<String>,
+    pub(super) max_age: Option<Time>,
+}
+
+/// `[sinks.NAME.stdout]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stdout {}
+
+/// `[sinks.NAME.webhook]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) url: Spanned<WebUrl>,
+    #[serde(default)]
+    pub(super) secrets: Vec<Spanned<Source>>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<Spanned<String>, Spanned<Source>>,
+    pub(super) bearer: Option<Spanned<Source>>,
+    pub(super) timeout: Option<Spanned<Time>>,
+    pub(super) max_age: Option<Spanned<Time>>,
+    pub(super) max_in_flight: Option<Spanned<u32>>,
+    // Known names of a later release: refused by name, rather than as unknown or not at all.
+    pub(super) preset: Option<Spanned<IgnoredAny>>,
+    pub(super) template: Option<Spanned<IgnoredAny>>,
+    pub(super) content: Option<Spanned<IgnoredAny>>,
+    pub(super) batch: Option<Spanned<IgnoredAny>>,
+}
+
+/// `[admin]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Admin {
+    pub(super) listen: Option<Spanned<SocketAddr>>,
+    pub(super) retention: Option<Spanned<Time>>,
+}
