@@ -40,4 +40,11 @@ pub mod sink;
 pub mod store;
 
 pub mod config;
+pub mod deliver;
+pub mod poll;
+
+pub mod admin;
+pub mod notify;
+
+pub mod daemon;
 

@@ -1,0 +1,122 @@
+//! HTTP for operators: read-only on `[admin] listen`, the same plus control on a unix socket that only the daemon's user may open.
+
+mod control;
+mod pages;
+
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock;
+use crate::deliver::Deliverer;
+use crate::domain::time::Timestamp;
+use crate::poll::Poller;
+use crate::store::Store;
+
+/// A loop that has not gone round for so long hangs.
+pub const HANGS_AFTER: Duration = Duration::from_secs(30);
+
+/// What the daemon can be told to do while it runs.
+#[derive(Debug)]
+pub enum Order {
+    /// End in order.
+    Stop,
+    /// Read the configuration anew. The answer says what changed, or why nothing did.
+    Reload(Option<oneshot::Sender<Result<String, String>>>),
+}
+
+/// What is running now; replaced by a reload.
+pub struct Panel {
+    /// The inbound loop.
+    pub poller: Arc<Poller>,
+    /// The outbound loops.
+    pub deliverers: Vec<Arc<Deliverer>>,
+}
+
+/// What the pages are made from.
+pub struct Board {
+    /// The store.
+    pub store: Store,
+    /// When the daemon started.
+    pub started: Timestamp,
+    panel: RwLock<Arc<Panel>>,
+    orders: mpsc::Sender<Order>,
+}
+
+impl Board {
+    /// A board that shows `panel`.
+    #[must_use]
+    pub fn new(store: Store, panel: Panel, orders: mpsc::Sender<Order>) -> Self {
+        Self { store, started: clock::now(), panel: RwLock::new(Arc::new(panel)), orders }
+    }
+
+    /// What is running now.
+    #[must_use]
+    pub fn panel(&self) -> Arc<Panel> {
+        self.panel.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows another panel.
+    pub fn replace(&self, panel: Panel) {
+        *self.panel.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(panel);
+    }
+
+    /// Whether every loop has gone round lately. A store that is being mended is waited for, not hung.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let panel = self.panel();
+        let fresh = |beat: Timestamp| clock::now().since(beat) < HANGS_AFTER;
+        !self.store.is_healthy() || (fresh(panel.poller.counters.beat()) && panel.deliverers.iter().all(|d| fresh(d.beat())))
+    }
+}
+
+/// Serves the read-only pages on a TCP address until the future is dropped. Says which port it is, should port 0 have been asked for.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn listen(board: Arc<Board>, address: SocketAddr) -> std::io::Result<(SocketAddr, impl Future<Output = ()> + Send)> {
+    let listener = TcpListener::bind(address).await?;
+    let (bound, app) = (listener.local_addr()?, pages_of(board));
+    Ok((bound, async move { drop(axum::serve(listener, app).await) }))
+}
+
+/// Serves the pages and control on a unix socket with mode 0600 until dropped. A stale socket is replaced: the lock on the state
+/// directory says that nobody else uses it.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub async fn control(board: Arc<Board>, path: &Path) -> std::io::Result<impl Future<Output = ()> + Send + use<>> {
+    if let Err(e) = fs::remove_file(path)
+        && e.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(e);
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    let app = pages_of(board.clone()).merge(Router::new().route("/v1/reload", post(control::reload)).with_state(board));
+    Ok(async move { drop(axum::serve(listener, app).await) })
+}
+
+/// Where the control socket is: in `$RUNTIME_DIRECTORY`, else in the state directory.
+#[must_use]
+pub fn socket_path(runtime_directory: Option<PathBuf>, state_dir: &Path) -> PathBuf {
+    runtime_directory.unwrap_or_else(|| state_dir.to_owned()).join("control.sock")
+}
+
+fn pages_of(board: Arc<Board>) -> Router {
+    Router::new()
+        .route("/livez", get(pages::livez))
+        .route("/readyz", get(pages::readyz))
+        .route("/v1/status", get(pages::status))
+        .route("/v1/feeds", get(pages::feeds))
+        .route("/v1/sinks", get(pages::sinks))
+        .with_state(board)
+}

@@ -1,0 +1,167 @@
+//! The read-only pages.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::{Board, Panel};
+use crate::clock;
+use crate::domain::feed::{Feed, FeedState};
+use crate::domain::retry::Condition;
+
+/// Feeds on one page of `/v1/feeds`.
+const PAGE: usize = 1000;
+
+/// Whether the loops go round; a dead consumer or feed does not matter.
+pub(super) async fn livez(State(board): State<Arc<Board>>) -> (StatusCode, &'static str) {
+    if board.is_alive() { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "a loop hangs\n") }
+}
+
+/// Whether commits go through; a dead consumer or feed does not matter.
+pub(super) async fn readyz(State(board): State<Arc<Board>>) -> (StatusCode, &'static str) {
+    if board.store.is_healthy() { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "the store does not work\n") }
+}
+
+/// `/v1/status`: the daemon as a whole.
+#[derive(Serialize)]
+pub(super) struct StatusPage {
+    version: &'static str,
+    instance: String,
+    uptime_seconds: u64,
+    store: &'static str,
+    feeds: usize,
+    polls: u64,
+    sequence: String,
+}
+
+pub(super) async fn status(State(board): State<Arc<Board>>) -> Json<StatusPage> {
+    let panel = board.panel();
+    Json(StatusPage {
+        version: env!("CARGO_PKG_VERSION"),
+        instance: panel.poller.instance.clone(),
+        uptime_seconds: clock::now().since(board.started).as_secs(),
+        store: if board.store.is_healthy() { "ok" } else { "failing" },
+        feeds: panel.poller.feeds.len(),
+        polls: panel.poller.counters.polls.load(std::sync::atomic::Ordering::Relaxed),
+        sequence: format!("{:020}", board.store.sequence()),
+    })
+}
+
+/// Which page of `/v1/feeds`.
+#[derive(Deserialize)]
+pub(super) struct Page {
+    /// Feeds whose names come after this one.
+    after: Option<String>,
+    /// How many, at most [`PAGE`].
+    limit: Option<usize>,
+}
+
+/// `/v1/feeds`, in the order of names.
+#[derive(Serialize)]
+pub(super) struct FeedsPage {
+    feeds: Vec<FeedLine>,
+    /// The `after` of the next page; null on the last.
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct FeedLine {
+    id: String,
+    url: String,
+    title: Option<String>,
+    tags: Vec<String>,
+    state: &'static str,
+    entries: u32,
+    next_poll: Option<String>,
+    last_poll: Option<String>,
+    last_success: Option<String>,
+    last_new: Option<String>,
+    failures: u32,
+    last_error: Option<String>,
+}
+
+pub(super) async fn feeds(State(board): State<Arc<Board>>, Query(page): Query<Page>) -> Result<Json<FeedsPage>, StatusCode> {
+    let (wanted, more) = page.of(&board.panel());
+    let mut feeds = vec![];
+    for (feed, number) in wanted {
+        let row = board.store.feed_state(number).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+        feeds.push(line(&feed, row));
+    }
+    let next = feeds.last().filter(|_| more).map(|last| last.id.clone());
+    Ok(Json(FeedsPage { feeds, next }))
+}
+
+impl Page {
+    /// The feeds on this page with their numbers, and whether there are more.
+    fn of(&self, panel: &Panel) -> (Vec<(Feed, u32)>, bool) {
+        let after = self.after.as_deref().unwrap_or_default();
+        let limit = self.limit.unwrap_or(PAGE).clamp(1, PAGE);
+        let feeds = panel.poller.feeds.iter().map(|s| &s.feed).zip(panel.poller.numbers.iter().copied());
+        let mut rest: Vec<_> = feeds.filter(|(feed, _)| &*feed.id.0 > after).collect();
+        rest.sort_by(|a, b| a.0.id.cmp(&b.0.id));
+        let more = rest.len() > limit;
+        (rest.into_iter().take(limit).map(|(feed, number)| (feed.clone(), number)).collect(), more)
+    }
+}
+
+fn line(feed: &Feed, row: FeedState) -> FeedLine {
+    FeedLine {
+        id: feed.id.to_string(),
+        url: feed.url.clone(),
+        title: row.title,
+        tags: feed.tags.to_vec(),
+        state: match (row.polls, row.failures) {
+            (0, _) => "new",
+            (_, 0) => "ok",
+            _ => "failing",
+        },
+        entries: row.entries,
+        next_poll: (row.polls > 0).then(|| row.next_poll.to_string()),
+        last_poll: row.last_poll.map(|t| t.to_string()),
+        last_success: row.last_success.map(|t| t.to_string()),
+        last_new: row.last_new.map(|t| t.to_string()),
+        failures: row.failures,
+        last_error: row.last_error,
+    }
+}
+
+/// `/v1/sinks`.
+#[derive(Serialize)]
+pub(super) struct SinksPage {
+    sinks: Vec<SinkLine>,
+}
+
+#[derive(Serialize)]
+struct SinkLine {
+    id: String,
+    state: &'static str,
+    waiting: u64,
+    dead: u64,
+    delivered: u64,
+    last_success: Option<String>,
+    last_error: Option<String>,
+}
+
+pub(super) async fn sinks(State(board): State<Arc<Board>>) -> Json<SinksPage> {
+    let panel = board.panel();
+    let lines = panel.deliverers.iter().map(|deliverer| {
+        let (standing, (waiting, dead)) = (deliverer.standing(), board.store.backlog(deliverer.number));
+        SinkLine {
+            id: deliverer.id.to_string(),
+            state: match standing.condition {
+                Condition::Healthy => "ok",
+                Condition::Failing => "failing",
+                Condition::Gone => "gone",
+            },
+            waiting,
+            dead,
+            delivered: standing.delivered,
+            last_success: standing.last_success.map(|t| t.to_string()),
+            last_error: standing.last_error,
+        }
+    });
+    Json(SinksPage { sinks: lines.collect() })
+}

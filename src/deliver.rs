@@ -1,0 +1,217 @@
+//! The outbound loop, one a sink: wait, then tick. A tick reads the head of a lane, delivers it, decides what becomes of it, and writes
+//! that. Sinks know nothing of each other, so none waits for another.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::clock;
+use crate::domain::delivery::{Delivery, DeliveryError, Lane, Settlement, SinkId};
+use crate::domain::retry::{self, Bucket, Condition, Health, Schedule};
+use crate::domain::time::Timestamp;
+use crate::sink::{Rate, Sink};
+use crate::store::{Store, StoreError};
+
+/// Why a loop cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    /// The store could not mend itself.
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+    /// Whoever read standard output is gone; what it did not get stays in the store.
+    #[error("standard output was closed")]
+    Closed,
+}
+
+/// One sink and all that its loop needs.
+pub struct Deliverer {
+    /// Its name.
+    pub id: SinkId,
+    /// Its number in the store.
+    pub number: u32,
+    /// Where events go.
+    pub sink: Sink,
+    /// Where they wait.
+    pub store: Store,
+    /// The waits between attempts.
+    pub schedule: Schedule,
+    state: Mutex<State>,
+    /// When the loop last went round, in milliseconds since the epoch.
+    beat: AtomicU64,
+}
+
+struct State {
+    health: Health,
+    bucket: Option<Bucket>,
+    last_error: Option<String>,
+    last_success: Option<Timestamp>,
+    delivered: u64,
+}
+
+/// How a sink is doing, for the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// In a word.
+    pub condition: Condition,
+    /// The last failure, until a success.
+    pub last_error: Option<String>,
+    /// When it last took something, in this run.
+    pub last_success: Option<Timestamp>,
+    /// How many events it took, in this run.
+    pub delivered: u64,
+}
+
+impl Deliverer {
+    /// A sink that is thought healthy until it shows otherwise.
+    #[must_use]
+    pub fn new(id: SinkId, number: u32, sink: Sink, rate: Option<Rate>, store: Store, schedule: Schedule) -> Self {
+        let bucket = rate.map(|r| Bucket::new(r.per, r.burst));
+        let state = State { health: Health::default(), bucket, last_error: None, last_success: None, delivered: 0 };
+        Self { id, number, sink, store, schedule, state: Mutex::new(state), beat: AtomicU64::new(0) }
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let state = self.state();
+        Standing {
+            condition: state.health.condition(),
+            last_error: state.last_error.clone(),
+            last_success: state.last_success,
+            delivered: state.delivered,
+        }
+    }
+
+    /// When the loop last went round.
+    #[must_use]
+    pub fn beat(&self) -> Timestamp {
+        Timestamp(i64::try_from(self.beat.load(Ordering::Relaxed)).unwrap_or(0))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Delivers until `stop`, then lets the attempts under way end, for an answer that is not waited for is an event sent twice.
+    ///
+    /// # Errors
+    /// When the store could not mend itself, or standard output is closed.
+    pub async fn run(self: Arc<Self>, mut nudge: watch::Receiver<()>, mut stop: watch::Receiver<bool>) -> Result<(), DeliverError> {
+        let mut ticks = JoinSet::new();
+        loop {
+            self.beat.store(clock::now().0.unsigned_abs(), Ordering::Relaxed);
+            nudge.mark_unchanged();
+            let wake = self.start(&mut ticks);
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                Some(ticked) = ticks.join_next() => self.finish(ticked)?,
+                _ = nudge.changed() => {}
+                () = clock::wait_until(wake) => {}
+            }
+        }
+        while let Some(ticked) = ticks.join_next().await {
+            self.finish(ticked)?;
+        }
+        Ok(())
+    }
+
+    /// Starts what may be started now; says when to look again.
+    fn start(self: &Arc<Self>, ticks: &mut JoinSet<Result<(), DeliverError>>) -> Timestamp {
+        loop {
+            let now = clock::now();
+            let (width, not_before) = self.limits();
+            if ticks.len() >= width {
+                return Timestamp::MAX;
+            }
+            if not_before > now {
+                return not_before;
+            }
+            let Some(lane) = self.store.claim(self.number, now) else { return self.store.next_due(self.number) };
+            if let Some(bucket) = &mut self.state().bucket {
+                bucket.take(now);
+            }
+            ticks.spawn(Self::tick(self.clone(), lane));
+        }
+    }
+
+    fn limits(&self) -> (usize, Timestamp) {
+        let state = self.state();
+        let rate = state.bucket.as_ref().map_or(Timestamp(0), Bucket::ready_at);
+        (state.health.width(self.sink.max_in_flight()), state.health.not_before().max(rate))
+    }
+
+    fn finish(&self, ticked: Result<Result<(), DeliverError>, tokio::task::JoinError>) -> Result<(), DeliverError> {
+        ticked.unwrap_or_else(|e| {
+            error!(sink = %self.id, error = %e, "A delivery panicked; this is a bug. Its lane waits for a restart.");
+            Ok(())
+        })
+    }
+
+    /// One attempt at the head of a claimed lane.
+    async fn tick(self: Arc<Self>, lane: Lane) -> Result<(), DeliverError> {
+        match self.store.head(lane).await.map_err(DeliverError::Store)? {
+            None => self.store.release(lane, Timestamp::MAX),
+            Some(Err(head)) => {
+                error!(sink = %self.id, "A stored event is damaged; it is kept as a dead letter.");
+                self.settle(lane, head, Settlement::Bury("the stored event is damaged".into())).await?;
+            }
+            Some(Ok(delivery)) => {
+                let result = self.sink.deliver(&delivery, clock::now()).await;
+                if result == Err(DeliveryError::Closed) {
+                    return Err(DeliverError::Closed);
+                }
+                let settlement = self.judge(&delivery, result);
+                self.settle(lane, delivery.lane_seq, settlement).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, lane: Lane, head: u64, settlement: Settlement) -> Result<(), DeliverError> {
+        self.store.settle(lane, head, settlement, clock::now()).await.map_err(DeliverError::Store)
+    }
+
+    /// Decides what becomes of the delivery, and remembers how the sink is doing.
+    fn judge(&self, delivery: &Delivery, result: Result<(), DeliveryError>) -> Settlement {
+        let (now, event) = (clock::now(), &delivery.event.happening.id);
+        let mut state = self.state();
+        let before = state.health.condition();
+        let result = state.health.observe(&self.schedule, event, result, now);
+        match &result {
+            Ok(()) => {
+                state.delivered += 1;
+                state.last_success = Some(now);
+                state.last_error = None;
+            }
+            Err(e) => state.last_error = Some(e.to_string()),
+        }
+        let after = state.health.condition();
+        drop(state);
+        if (before, after) == (Condition::Failing, Condition::Healthy) {
+            info!(sink = %self.id, "The sink takes events again.");
+            self.store.hasten(self.number, now);
+        }
+        let failure = result.as_ref().err().map(ToString::to_string);
+        let settlement = retry::settle(&self.schedule, delivery, result, self.sink.max_age(), now);
+        self.report(delivery, after, failure, &settlement);
+        settlement
+    }
+
+    fn report(&self, delivery: &Delivery, condition: Condition, failure: Option<String>, settlement: &Settlement) {
+        let (sink, event, attempt) = (&self.id, &delivery.event.happening.id, delivery.trials.failed + 1);
+        let Some(error) = failure else { return };
+        match settlement {
+            Settlement::Bury(_) => error!(%sink, %event, attempt, error, "The event is given up and kept as a dead letter."),
+            _ if condition == Condition::Gone => {
+                warn!(%sink, %event, attempt, error, "The sink says it is gone; its events are held until a restart or a reload.");
+            }
+            Settlement::Postpone(trials) => {
+                warn!(%sink, %event, attempt, error, next = %trials.next_at, "The attempt failed and will be repeated.");
+            }
+            Settlement::Acknowledge => {}
+        }
+    }
+}
