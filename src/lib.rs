@@ -48,3 +48,4 @@ pub mod notify;
 
 pub mod daemon;
 
+pub mod cli;

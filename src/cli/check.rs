@@ -1,0 +1,70 @@
+//! `feedwire check`: says all that is wrong with a configuration.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::Failure;
+use crate::config::{self, Config, Env};
+use crate::fetch::{Answer, Fetcher};
+use crate::parse;
+use crate::sink::{Options, Sink, Target};
+
+/// Prints what the configuration means, and with `online` what each feed answers.
+///
+/// # Errors
+/// 78 with everything that is wrong, 1 when a feed does not answer as one.
+pub async fn run(path: &Path, env: Env<'_>, online: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let config = config::load(path, env).map_err(|e| Failure::new(78, e.to_string()))?;
+    for options in config.sinks.iter() {
+        Sink::open(options).map_err(|e| Failure::new(78, format!("sink {}: {e}", options.id)))?;
+    }
+    let printed = out.write_all(summary(path, &config).as_bytes());
+    printed.map_err(|e| Failure::runtime(format!("cannot print: {e}")))?;
+    if online { ask(&config, out).await } else { Ok(()) }
+}
+
+fn summary(path: &Path, config: &Config) -> String {
+    let sinks: Vec<_> = config.sinks.iter().map(describe).collect();
+    let warnings: String = config.warnings.iter().map(|w| format!("warning: {w}\n")).collect();
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    format!(
+        "{warnings}{} is good: {}, {} ({}); state in {}\n",
+        path.display(),
+        count(config.feeds.len(), "feed"),
+        count(config.sinks.len(), "sink"),
+        sinks.join(", "),
+        config.state_dir.display()
+    )
+}
+
+fn describe(options: &Options) -> String {
+    let kind = match &options.target {
+        Target::Stdout(_) => "stdout",
+        Target::Webhook(webhook) if webhook.secrets.is_empty() => "webhook, unsigned",
+        Target::Webhook(_) => "webhook",
+    };
+    format!("{}: {kind}", options.id)
+}
+
+/// Asks every feed once, one after the other. Nothing is stored or delivered.
+async fn ask(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
+    let fetcher = Fetcher::new(&config.fetch).map_err(|e| Failure::runtime(crate::log::chain(&e)))?;
+    let mut failures = 0;
+    for subscription in config.feeds.iter() {
+        let answer = match fetcher.fetch(&subscription.feed.url, None, &subscription.options).await {
+            Ok(answer) => read(answer, config.polling.max_entries),
+            Err(e) => Err(e.to_string()),
+        };
+        failures += u32::from(answer.is_err());
+        let (mark, text) = answer.map_or_else(|e| ("FAILED", e), |text| ("ok", text));
+        writeln!(out, "{}: {mark}: {text}", subscription.feed.id).map_err(|e| Failure::runtime(format!("cannot print: {e}")))?;
+    }
+    if failures == 0 { Ok(()) } else { Err(Failure::runtime(format!("{failures} of {} feeds failed", config.feeds.len()))) }
+}
+
+fn read(answer: Answer, max_entries: usize) -> Result<String, String> {
+    let Answer::Body { bytes, content_type, validators } = answer else { return Ok("nothing changed".into()) };
+    let source = parse::Source { bytes: &bytes, content_type: content_type.as_deref(), url: Some(&validators.url), max_entries };
+    let document = parse::parse(&source, &Default::default()).map_err(|e| e.to_string())?;
+    Ok(format!("{} entries, {:?}", document.entries.len(), document.head.title.unwrap_or_default()))
+}

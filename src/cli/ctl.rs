@@ -1,0 +1,132 @@
+//! `feedwire ctl`: asks the running daemon over its unix socket.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{CtlArgs, CtlCommand, Failure};
+use crate::{admin, config, http, log};
+
+/// A reload waits for what it replaces.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks, and prints the answer.
+///
+/// # Errors
+/// When the daemon does not run, or refuses.
+pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let socket = socket(args)?;
+    let client = Client { http: http::over_socket(&socket, PATIENCE).map_err(|e| Failure::runtime(log::chain(&e)))?, socket };
+    let printed = match &args.command {
+        CtlCommand::Status { json } => {
+            let (status, feeds, sinks) = (client.get("/v1/status").await?, client.all_feeds().await?, client.get("/v1/sinks").await?);
+            if *json {
+                let all = serde_json::json!({ "daemon": status, "feeds": feeds, "sinks": part(&sinks, "sinks") });
+                writeln!(out, "{all}")
+            } else {
+                out.write_all(table(&status, &feeds, &sinks).as_bytes())
+            }
+        }
+        CtlCommand::Reload { .. } => out.write_all(client.post("/v1/reload").await?.as_bytes()),
+    };
+    printed.map_err(|e| Failure::runtime(format!("cannot print: {e}")))
+}
+
+/// The first that exists of those places where a daemon puts it.
+fn socket(args: &CtlArgs) -> Result<PathBuf, Failure> {
+    if let Some(socket) = &args.socket {
+        return Ok(socket.clone());
+    }
+    let env = |name: &str| std::env::var_os(name);
+    let mut places: Vec<_> = env("RUNTIME_DIRECTORY").map(PathBuf::from).into_iter().collect();
+    places.push("/run/feedwire".into());
+    let state = config::find(args.config.config.as_deref(), &env).and_then(|path| config::load(&path, &env)).map(|c| c.state_dir);
+    places.extend(state.ok());
+    let sockets: Vec<_> = places.into_iter().map(|dir| admin::socket_path(Some(dir), Path::new(""))).collect();
+    sockets.iter().find(|socket| socket.exists()).cloned().ok_or_else(|| {
+        let tried: Vec<_> = sockets.iter().map(|s| s.display().to_string()).collect();
+        Failure::runtime(format!("no feedwire is running here (no socket at {}); --socket can name another", tried.join(", ")))
+    })
+}
+
+struct Client {
+    http: reqwest::Client,
+    socket: PathBuf,
+}
+
+impl Client {
+    async fn get(&self, path: &str) -> Result<Value, Failure> {
+        let text = self.ask(self.http.get(format!("http://feedwire{path}"))).await?;
+        serde_json::from_str(&text).map_err(|e| Failure::runtime(format!("the daemon's answer is not JSON: {e}")))
+    }
+
+    async fn post(&self, path: &str) -> Result<String, Failure> {
+        self.ask(self.http.post(format!("http://feedwire{path}"))).await
+    }
+
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Result<String, Failure> {
+        let dead = |e: reqwest::Error| {
+            let why = log::chain(&e.without_url());
+            Failure::runtime(format!("the daemon does not answer on {}: {why}", self.socket.display()))
+        };
+        let answer = request.send().await.map_err(dead)?;
+        let good = answer.status().is_success();
+        let text = answer.text().await.map_err(dead)?;
+        if good { Ok(text) } else { Err(Failure::runtime(text.trim_end())) }
+    }
+
+    /// Every page of `/v1/feeds`.
+    async fn all_feeds(&self) -> Result<Vec<Value>, Failure> {
+        let (mut feeds, mut after) = (vec![], String::new());
+        loop {
+            let mut page = self.get(&format!("/v1/feeds?after={after}")).await?;
+            if let Some(lines) = page.get_mut("feeds").and_then(Value::as_array_mut) {
+                feeds.append(lines);
+            }
+            match part(&page, "next").as_str() {
+                Some(next) => after = next.to_owned(),
+                None => return Ok(feeds),
+            }
+        }
+    }
+}
+
+/// For people: the daemon in a line, sinks, and the feeds with trouble first.
+fn table(status: &Value, feeds: &[Value], sinks: &Value) -> String {
+    let text = |v: &Value| v.as_str().map_or_else(|| if v.is_null() { "-".into() } else { v.to_string() }, plain);
+    let mut lines = vec![format!(
+        "feedwire {} ({}), up {}, store {}, {} feeds, {} polls, {} events",
+        text(part(status, "version")),
+        text(part(status, "instance")),
+        humantime::format_duration(Duration::from_secs(part(status, "uptime_seconds").as_u64().unwrap_or(0))),
+        text(part(status, "store")),
+        text(part(status, "feeds")),
+        text(part(status, "polls")),
+        text(part(status, "sequence")).trim_start_matches('0').parse().unwrap_or(0u64),
+    )];
+    lines.push(format!("\n{:<24} {:<8} {:>8} {:>6} {:>9}  LAST ERROR", "SINK", "STATE", "WAITING", "DEAD", "DELIVERED"));
+    for sink in part(sinks, "sinks").as_array().into_iter().flatten() {
+        let row = ["id", "state", "waiting", "dead", "delivered", "last_error"].map(|key| text(part(sink, key)));
+        let [id, state, waiting, dead, delivered, error] = row;
+        lines.push(format!("{id:<24} {state:<8} {waiting:>8} {dead:>6} {delivered:>9}  {error}"));
+    }
+    lines.push(format!("\n{:<24} {:<8} {:>7} {:<24} LAST ERROR", "FEED", "STATE", "ENTRIES", "NEXT POLL"));
+    let (failing, fine): (Vec<_>, Vec<_>) = feeds.iter().partition(|feed| part(feed, "state") == "failing");
+    for feed in failing.into_iter().chain(fine) {
+        let [id, state, entries, next, error] = ["id", "state", "entries", "next_poll", "last_error"].map(|key| text(part(feed, key)));
+        lines.push(format!("{id:<24} {state:<8} {entries:>7} {next:<24} {error}"));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A member of an object; null when there is none.
+fn part<'v>(value: &'v Value, key: &str) -> &'v Value {
+    value.get(key).unwrap_or(&Value::Null)
+}
+
+/// Text of a feed or a consumer cannot move the cursor of a terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,171 @@
+//! The command line: one file a command. stdout is data, stderr is log.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub mod check;
+pub mod ctl;
+pub mod parse;
+pub mod run;
+pub mod tail;
+
+/// A failure with the exit code it ends in.
+#[derive(Debug)]
+pub struct Failure {
+    /// 1 runtime, 64 usage, 65 bad input, 75 state in use, 78 bad configuration.
+    pub code: u8,
+    /// What the operator reads.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with a code and a message.
+    #[must_use]
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The runtime failed: exit 1, and systemd starts it again.
+    #[must_use]
+    pub fn runtime(message: impl Into<String>) -> Self {
+        Self::new(1, message)
+    }
+}
+
+/// Turns RSS, Atom, RDF and JSON feeds into a durable stream of events for stdout and webhooks.
+#[derive(Debug, Parser)]
+#[command(name = "feedwire", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "First steps: `feedwire tail https://blog.rust-lang.org/feed.xml --backlog 3` shows a feed without any setup;
+`feedwire check` reads the configuration and says what is wrong; `feedwire run` starts the daemon.
+
+Exit codes: 0; 1 failure while running; 64 usage; 65 input that cannot be read; 75 state in use by another feedwire; 78 configuration.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as feedwire::poll=debug.
+    #[arg(long, global = true, env = "FEEDWIRE_LOG", default_value = "info", value_name = "LEVEL")]
+    pub log: String,
+    /// How it is logged: text for people, json for machines.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon: poll the feeds, deliver every new entry to every sink until it is acknowledged.
+    Run(ConfigArg),
+    /// Read the configuration and say all that is wrong with it. Exits 0 or 78.
+    Check(CheckArgs),
+    /// Print new entries of feeds as they appear. No configuration, no state.
+    Tail(TailArgs),
+    /// Read one feed document and print its entries, one JSON object a line. Exits 65 if it is no feed.
+    Parse(ParseArgs),
+    /// Ask the running daemon.
+    Ctl(CtlArgs),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub struct ConfigArg {
+    /// Configuration file [default: $FEEDWIRE_CONFIG, $CONFIGURATION_DIRECTORY/feedwire.toml, ./config/feedwire.toml, /etc/feedwire/feedwire.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `feedwire check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// Also ask every feed once, and say what each answers. Nothing is stored or delivered.
+    #[arg(long)]
+    pub online: bool,
+}
+
+/// `feedwire tail`.
+#[derive(Debug, Args)]
+pub struct TailArgs {
+    /// Feed URLs.
+    #[arg(required = true, value_name = "URL")]
+    pub urls: Vec<String>,
+    /// Begin with the N newest entries of each feed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub backlog: u32,
+    /// Poll each feed this often.
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    pub interval: humantime::Duration,
+    /// Print JSON even on a terminal.
+    #[arg(long)]
+    pub json: bool,
+    /// Let feeds live at this address, or network, although it is not public.
+    #[arg(long, value_name = "CIDR")]
+    pub allow_private: Vec<String>,
+}
+
+/// `feedwire parse`.
+#[derive(Debug, Args)]
+pub struct ParseArgs {
+    /// The document; - or nothing for standard input.
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub file: PathBuf,
+    /// Where it came from: what relative links are relative to.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The Content-Type it was served with.
+    #[arg(long, value_name = "TYPE")]
+    pub content_type: Option<String>,
+}
+
+/// `feedwire ctl`.
+#[derive(Debug, Args)]
+pub struct CtlArgs {
+    /// The daemon's control socket [default: $RUNTIME_DIRECTORY/control.sock, /run/feedwire/control.sock, or in the state directory of the configuration]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// What to ask.
+    #[command(subcommand)]
+    pub command: CtlCommand,
+}
+
+/// What the daemon can be asked.
+#[derive(Debug, Subcommand)]
+pub enum CtlCommand {
+    /// How the daemon, its feeds and its sinks are doing.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read the configuration anew. A bad one is refused, and the old one stays.
+    Reload {
+        /// Return when it is done, with exit code 1 if it was refused (this is always so; the flag says it).
+        #[arg(long)]
+        wait: bool,
+    },
+}
+
+/// An address or a network.
+///
+/// # Errors
+/// When it is neither.
+pub fn network(text: &str) -> Result<ipnet::IpNet, Failure> {
+    let parsed = text.parse::<ipnet::IpNet>().or_else(|_| text.parse::<IpAddr>().map(ipnet::IpNet::from));
+    parsed.map_err(|_| Failure::new(64, format!("{text:?} is neither an IP address nor a network such as 127.0.0.0/8")))
+}

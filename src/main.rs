@@ -1,0 +1,97 @@
+//! argv, log, exit code. What the commands do is in the library.
+
+use std::io::{IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use feedwire::cli::{self, Cli, Command, Failure, LogFormat};
+use feedwire::config;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            drop(e.print());
+            return ExitCode::from(if e.use_stderr() { 64 } else { 0 });
+        }
+    };
+    let failure = match start(cli) {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(failure)) => failure,
+        Err(e) => Failure::runtime(format!("{e:#}")),
+    };
+    if !failure.message.is_empty() {
+        // Nobody reads stderr any more: the exit code is left.
+        drop(writeln!(std::io::stderr(), "feedwire: {}", failure.message));
+    }
+    ExitCode::from(failure.code)
+}
+
+/// Sets up what every command needs, and runs one.
+fn start(cli: Cli) -> anyhow::Result<Result<(), Failure>> {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    log_to_stderr(&cli, bar.clone())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    Ok(runtime.block_on(command(cli, bar)))
+}
+
+async fn command(cli: Cli, bar: ProgressBar) -> Result<(), Failure> {
+    let env = |name: &str| std::env::var_os(name);
+    let find = |arg: &cli::ConfigArg| config::find(arg.config.as_deref(), &env).map_err(|e| Failure::new(78, e.to_string()));
+    match cli.command {
+        Command::Run(args) => cli::run::run(&find(&args)?, bar).await,
+        Command::Check(args) => cli::check::run(&find(&args.config)?, &env, args.online, &mut std::io::stdout()).await,
+        Command::Tail(args) => cli::tail::run(&args, bar).await,
+        Command::Ctl(args) => cli::ctl::run(&args, &mut std::io::stdout()).await,
+        Command::Parse(args) => {
+            let input = read(&args.file).map_err(|e| Failure::new(65, format!("cannot read {}: {e}", args.file.display())))?;
+            let (mut out, mut err) = (std::io::BufWriter::new(std::io::stdout().lock()), std::io::stderr());
+            cli::parse::run(&input, args.url.as_deref(), args.content_type.as_deref(), &mut out, &mut err)
+        }
+    }
+}
+
+fn read(file: &std::path::Path) -> std::io::Result<Vec<u8>> {
+    if file.as_os_str() != "-" {
+        return std::fs::read(file);
+    }
+    let mut input = vec![];
+    std::io::stdin().read_to_end(&mut input)?;
+    Ok(input)
+}
+
+/// stderr is log. A line is written with the bar out of the way.
+fn log_to_stderr(cli: &Cli, bar: ProgressBar) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&cli.log).with_context(|| format!("--log {:?} is not a level or filter", cli.log))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AroundBar(bar));
+    match cli.log_format {
+        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
+    }
+    Ok(())
+}
+
+/// Writes to stderr, whole lines, while the bar is hidden.
+struct AroundBar(ProgressBar);
+
+impl<'a> MakeWriter<'a> for AroundBar {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl Write for AroundBar {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.suspend(|| std::io::stderr().write(line))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
