@@ -152,12 +152,14 @@ impl Child<'_> {
 pub(super) fn children<'a>(inside: &'a str, prefixes: &Prefixes<'_>) -> Vec<Child<'a>> {
     let mut lexer = Lexer::new(inside);
     let mut children = vec![];
+    // Names whose end tag was looked for in vain: it is not looked for again, so that many lost ones cost no more than one.
+    let mut lost: Vec<&str> = vec![];
     while let Some(token) = lexer.next() {
         let Token::Start(tag) = token else { continue };
         if children.len() == MOST_CHILDREN {
             break;
         }
-        let inner = if tag.empty { "" } else { inner(inside, &mut lexer, tag) };
+        let inner = if tag.empty { "" } else { inner(inside, &mut lexer, tag, &mut lost) };
         let (prefix, name) = tag.name.rsplit_once(':').unwrap_or(("", tag.name));
         let unprefixed_xhtml = prefix.is_empty() && tag.attribute("xmlns").and_then(by_uri) == Some(Space::Xhtml);
         let space = if unprefixed_xhtml { Space::Xhtml } else { prefixes.space(prefix) };
@@ -170,24 +172,14 @@ pub(super) fn children<'a>(inside: &'a str, prefixes: &Prefixes<'_>) -> Vec<Chil
 
 /// What is between the tags of an element: up to its end tag, else, for those that hold plain text, up to the next element that belongs
 /// beside it, else up to the end.
-fn inner<'a>(inside: &'a str, lexer: &mut Lexer<'a>, tag: Tag<'a>) -> &'a str {
-    let begin = lexer.position();
-    let start = lexer.clone();
+fn inner<'a>(inside: &'a str, lexer: &mut Lexer<'a>, tag: Tag<'a>, lost: &mut Vec<&'a str>) -> &'a str {
+    let (begin, start) = (lexer.position(), lexer.clone());
     let plain = PLAIN.iter().any(|name| tag.local().eq_ignore_ascii_case(name));
-    let mut nested = 0usize;
-    loop {
-        let at = lexer.position();
-        match lexer.next() {
-            None if plain => break,
-            None => return inside.get(begin..).unwrap_or_default(),
-            Some(Token::End(name)) if local(name).eq_ignore_ascii_case(tag.local()) => {
-                if nested == 0 {
-                    return inside.get(begin..at).unwrap_or_default();
-                }
-                nested -= 1;
-            }
-            Some(Token::Start(next)) if !next.empty && next.name.eq_ignore_ascii_case(tag.name) => nested += 1,
-            Some(_) => {}
+    if !(plain && lost.contains(&tag.local())) {
+        match end_of(lexer, tag) {
+            Some(end) => return inside.get(begin..end).unwrap_or_default(),
+            None if !plain => return inside.get(begin..).unwrap_or_default(),
+            None => lost.push(tag.local()),
         }
     }
     *lexer = start;
@@ -201,6 +193,22 @@ fn inner<'a>(inside: &'a str, lexer: &mut Lexer<'a>, tag: Tag<'a>) -> &'a str {
                 return inside.get(begin..lexer.position()).unwrap_or_default();
             }
             Some(_) => {}
+        }
+    }
+}
+
+/// Where the end tag of an element begins, elements of the same name inside of it counted.
+fn end_of<'a>(lexer: &mut Lexer<'a>, tag: Tag<'a>) -> Option<usize> {
+    let mut nested = 0usize;
+    loop {
+        let at = lexer.position();
+        match lexer.next()? {
+            Token::End(name) if local(name).eq_ignore_ascii_case(tag.local()) => match nested {
+                0 => return Some(at),
+                _ => nested -= 1,
+            },
+            Token::Start(next) if !next.empty && next.name.eq_ignore_ascii_case(tag.name) => nested += 1,
+            _ => {}
         }
     }
 }

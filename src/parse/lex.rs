@@ -3,6 +3,9 @@
 /// The longest tag. A `<` whose `>` is farther away opens none.
 const LONGEST_TAG: usize = 64 * 1024;
 
+/// A `<` so far inside of a quoted value means that the quote was never closed.
+const LONGEST_SLIP: usize = 256;
+
 /// A piece of markup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
@@ -127,7 +130,7 @@ impl<'a> Lexer<'a> {
     fn doctype(&mut self) -> Token<'a> {
         let rest = self.rest();
         let plain = rest.find('>');
-        let subset = rest.find('[').filter(|at| plain.is_none_or(|end| *at < end));
+        let subset = rest.get(..plain.unwrap_or(rest.len())).and_then(|before| before.find('['));
         let end = match subset {
             Some(open) => rest.get(open..).and_then(|s| s.find("]>")).map(|at| open + at + 2),
             None => plain.map(|at| at + 1),
@@ -167,14 +170,17 @@ impl<'a> Lexer<'a> {
 fn tag_end(rest: &str) -> Option<usize> {
     let bytes = rest.as_bytes();
     let bytes = bytes.get(..bytes.len().min(LONGEST_TAG))?;
-    let (mut quote, mut first) = (None, None);
+    let (mut quote, mut opened, mut first) = (None, 0, None);
     for (at, byte) in bytes.iter().enumerate().skip(1) {
         match (quote, byte) {
             (None, b'>') => return Some(at),
             (None, b'<') => return first,
-            (None, b'"' | b'\'') if bytes.get(..at).is_some_and(|b| b.trim_ascii_end().ends_with(b"=")) => quote = Some(*byte),
+            (None, b'"' | b'\'') if bytes.get(..at).is_some_and(|b| b.trim_ascii_end().ends_with(b"=")) => {
+                (quote, opened) = (Some(*byte), at)
+            }
             (Some(open), byte) if open == *byte => quote = None,
             (Some(_), b'>') if first.is_none() => first = Some(at),
+            (Some(_), b'<') if at - opened > LONGEST_SLIP => return first,
             _ => {}
         }
     }

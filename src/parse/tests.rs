@@ -145,6 +145,42 @@ fn large_documents_are_bounded() {
     assert_eq!(one(bomb).title.as_deref(), Some("&b;"));
 }
 
+/// Each of these would take minutes if anything were looked for again and again.
+#[test]
+fn hostile_markup_costs_no_more_than_its_length() {
+    for piece in [
+        "<a b=\"",
+        "<a b='x",
+        "<!a>",
+        "<!a[",
+        "<!--",
+        "<![CDATA[",
+        "<?",
+        "</",
+        "<a ",
+        "<",
+        "&",
+        "&#",
+        "<title>",
+        "<link><title>",
+        "<media:group>",
+    ] {
+        let flood = piece.repeat(1_000_000 / piece.len());
+        for text in [
+            format!("<rss><channel>{flood}<item><title>x</title></item></channel></rss>"),
+            format!("<rss><channel><item><title>x</title>{flood}</item></channel></rss>"),
+            format!("<rss><channel><item><title>x</title><description>{flood}</description></item></channel></rss>"),
+        ] {
+            let source = Source { bytes: text.as_bytes(), content_type: None, url: None, max_entries: 10 };
+            let entries = parse(&source, &Known::new()).map_or(0, |document| document.entries.len());
+            assert!(entries <= 10, "{piece}");
+        }
+    }
+    for flood in ["<b>".repeat(200_000), "<b></i>".repeat(100_000), "&lt;".repeat(200_000), "<a href='".repeat(100_000)] {
+        assert!(html::text(&html::clean(&flood, None)).len() <= 5_000_000);
+    }
+}
+
 #[test]
 fn known_entries_are_not_parsed() {
     let text = "<rss><item><title>1</title></item><item><title>2</title></item></rss>";
