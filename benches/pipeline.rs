@@ -21,9 +21,12 @@ use criterion::{BenchmarkId, Criterion, criterion_group};
 use farm::Farm;
 use feedwire::domain::agenda::Limits;
 use feedwire::domain::delivery::{Order, SinkId};
-use feedwire::domain::event::EventKind;
-use feedwire::domain::feed::{Backlog, Feed, FeedId, Pace};
+use feedwire::domain::entry::{Entry, Markup};
+use feedwire::domain::event::{EventId, EventKind, Happening, Scene};
+use feedwire::domain::feed::{Backlog, Feed, FeedId, FeedState, Fingerprint, Hot, Pace};
 use feedwire::domain::filter::Route;
+use feedwire::domain::identity::Key;
+use feedwire::domain::plan::{Destination, Update};
 use feedwire::fetch::{self, Fetcher, Subscription};
 use feedwire::poll::{Counters, Poller};
 use feedwire::store::{self, Store};
@@ -179,7 +182,70 @@ fn pipeline(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, pipeline);
+/// Updates of 30 events each, from as many tasks as polls are in flight.
+async fn recorded(updates: u64) -> Duration {
+    let dir = tempfile::tempdir().expect("directory");
+    let (store, closing) = Store::open(&store::Options { dir: dir.path().to_owned(), cache: 64 << 20 }).expect("store");
+    let from = cpu();
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..IN_FLIGHT as u64 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            for n in (task..updates).step_by(IN_FLIGHT) {
+                store.record(u32::try_from(n).expect("number"), update(n)).await.expect("record");
+            }
+        });
+    }
+    tasks.join_all().await;
+    let used = cpu() - from;
+    store.close().await;
+    drop(store);
+    tokio::task::spawn_blocking(|| closing.wait()).await.expect("closed");
+    used
+}
+
+/// What the first poll of a feed records: 30 entries of 2 KB, each an event for one sink.
+fn update(number: u64) -> Update {
+    let now = feedwire::clock::now();
+    let key = |n: u64| Key::from_bytes(((u128::from(number) << 64) | u128::from(n)).to_be_bytes());
+    let hot = |n| Hot { fingerprint: Fingerprint(u128::from(number * farm::ENTRIES + n)), key: key(n), text: n, revision: 0 };
+    let body = "<p>Умєров розповів президенту про співпрацю, її обсяг і п’ять ґрунтовних висновків.</p> ".repeat(12);
+    let event = |n: u64| {
+        let entry =
+            Entry { title: Some(format!("Стаття {n}")), content: Some(Markup::Html(format!("{n} {body}"))), ..Entry::default() };
+        let happening = Happening { id: EventId(format!("evt_{number}_{n}")), kind: EventKind::Created, revision: 0, entry };
+        (happening, vec![Destination { sink: 1, order: Order::Feed }])
+    };
+    let scene = Scene {
+        instance: "bench".into(),
+        feed: FeedId(Arc::from("feed")),
+        url: "https://news.example/rss".into(),
+        title: None,
+        site_url: None,
+        tags: vec![],
+        fetched_at: now,
+        time: now,
+        first_poll: true,
+    };
+    Update {
+        base: 0,
+        state: FeedState { polls: 1, established: true, ..FeedState::default() },
+        hot: Some((0..farm::ENTRIES).map(hot).collect()),
+        cold: vec![],
+        scene,
+        events: (0..farm::ENTRIES).map(event).collect(),
+    }
+}
+
+fn record(c: &mut Criterion) {
+    let runtime = runtime();
+    let mut group = c.benchmark_group("CPU per 30,000 entries");
+    group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(2));
+    group.bench_function("record", |b| b.iter_custom(|iters| (0..iters).map(|_| runtime.block_on(recorded(1000))).sum()));
+    group.finish();
+}
+
+criterion_group!(benches, pipeline, record);
 
 fn main() {
     farm::serve_if_child();
