@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use feedwire::cli::{self, Cli, Command, Failure, LogFormat};
 use feedwire::config;
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::ProgressBar;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -33,7 +33,8 @@ fn main() -> ExitCode {
 
 /// Sets up what every command needs, and runs one.
 fn start(cli: Cli) -> anyhow::Result<Result<(), Failure>> {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    // Shown by whoever has something to show: log lines are written around it from the start.
+    let bar = ProgressBar::hidden();
     log_to_stderr(&cli, bar.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     Ok(runtime.block_on(command(cli, bar)))
@@ -66,7 +67,9 @@ fn read(file: &std::path::Path) -> std::io::Result<Vec<u8>> {
 
 /// stderr is log. A line is written with the bar out of the way.
 fn log_to_stderr(cli: &Cli, bar: ProgressBar) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&cli.log).with_context(|| format!("--log {:?} is not a level or filter", cli.log))?;
+    let usual = if matches!(cli.command, Command::Tail(_)) { "warn" } else { "info" };
+    let wanted = cli.log.as_deref().unwrap_or(usual);
+    let filter = EnvFilter::try_new(wanted).with_context(|| format!("--log {wanted:?} is not a level or filter"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AroundBar(bar));
     match cli.log_format {
         LogFormat::Json => builder.json().init(),

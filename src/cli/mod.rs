@@ -45,9 +45,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as feedwire::poll=debug.
-    #[arg(long, global = true, env = "FEEDWIRE_LOG", default_value = "info", value_name = "LEVEL")]
-    pub log: String,
+    /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as feedwire::poll=debug [default: info, for tail: warn]
+    #[arg(long, global = true, env = "FEEDWIRE_LOG", value_name = "LEVEL")]
+    pub log: Option<String>,
     /// How it is logged: text for people, json for machines.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub log_format: LogFormat,

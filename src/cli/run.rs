@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -135,6 +135,9 @@ async fn draw(bar: ProgressBar, counters: Arc<Counters>) {
         tokio::time::sleep(REDRAW).await;
         let (all, done) = (counters.unpolled.load(Ordering::Relaxed), counters.first_polls.load(Ordering::Relaxed));
         if all >= WORTH_A_BAR && done < all {
+            if bar.is_hidden() {
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+            }
             bar.set_length(all);
             bar.set_position(done);
         } else if done >= all && all > 0 {
