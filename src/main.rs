@@ -11,6 +11,9 @@ use indicatif::ProgressBar;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+/// How long blocking work under way may take when all else has ended.
+const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(1);
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -37,7 +40,10 @@ fn start(cli: Cli) -> anyhow::Result<Result<(), Failure>> {
     let bar = ProgressBar::hidden();
     log_to_stderr(&cli, bar.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    Ok(runtime.block_on(command(cli, bar)))
+    let ended = runtime.block_on(command(cli, bar));
+    // A write to a pipe that nobody reads would be waited for without end; what it writes is not acknowledged, so nothing is lost.
+    runtime.shutdown_timeout(LAST_WRITES);
+    Ok(ended)
 }
 
 async fn command(cli: Cli, bar: ProgressBar) -> Result<(), Failure> {

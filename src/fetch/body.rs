@@ -59,6 +59,7 @@ fn undo(mut bytes: Vec<u8>, codings: &[Coding], cap: u64) -> Result<Vec<u8>, Pol
             // A label on plain text is a lie that harms nobody.
             Coding::Gzip if !bytes.starts_with(&GZIP_MAGIC) => bytes,
             Coding::Gzip => gunzip(&bytes, cap)?,
+            Coding::Brotli if asks_for_a_large_window(&bytes) => return Err(PollError::Broken("brotli with a large window".into())),
             Coding::Brotli => read(brotli_decompressor::Decompressor::new(&*bytes, 4096), cap)?,
         };
     }
@@ -68,6 +69,12 @@ fn undo(mut bytes: Vec<u8>, codings: &[Coding], cap: u64) -> Result<Vec<u8>, Pol
         }
     }
     Ok(bytes)
+}
+
+/// Whether a brotli stream begins with the mark of the "large window" extension, which is no part of RFC 7932: the decoder would set aside
+/// up to a gigabyte for two bytes.
+fn asks_for_a_large_window(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| first & 0x7f == 0x11)
 }
 
 fn gunzip(bytes: &[u8], cap: u64) -> Result<Vec<u8>, PollError> {

@@ -188,6 +188,8 @@ async fn compressed_bodies() {
     assert_eq!(body("content-encoding: br\r\n", &brotli).await, Ok("hello".into()));
     let cut = gzip(&b"hello ".repeat(100));
     assert!(matches!(body("content-encoding: gzip\r\n", &cut[..cut.len() - 9]).await, Err(PollError::Broken(_))));
+    let large_window = [0x11, 0x1e, 0x02, 0x80, b'h', b'e', b'l', b'l', b'o', 0x03];
+    assert_eq!(body("content-encoding: br\r\n", &large_window).await, Err(PollError::Broken("brotli with a large window".into())));
     assert!(matches!(body("content-encoding: zstd\r\n", b"x").await, Err(PollError::Broken(_))));
 }
 
