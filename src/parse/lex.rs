@@ -54,13 +54,15 @@ pub(super) fn local(name: &str) -> &str {
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    /// No comment ends any more: it is not looked for again.
+    no_comment: bool,
     /// Whether the end came in the middle of a tag, a comment or a CDATA section.
     pub(super) cut: bool,
 }
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, cut: false }
+        Self { text, at: 0, no_comment: false, cut: false }
     }
 
     /// Where the next token begins, in bytes.
@@ -87,7 +89,7 @@ impl<'a> Lexer<'a> {
                 self.at += end;
                 Some(Token::CData(inside))
             }
-            Some(b'!') if rest.starts_with("<!--") => Some(self.skip(4, "-->")),
+            Some(b'!') if rest.starts_with("<!--") => Some(self.comment()),
             Some(b'?') => Some(self.skip(2, ">")),
             Some(b'!') => Some(self.doctype()),
             Some(b'/') => Some(self.end_tag()),
@@ -119,6 +121,12 @@ impl<'a> Lexer<'a> {
                 (inside, rest.len())
             }
         }
+    }
+
+    /// A comment; one that never ends is none, for it must not swallow what follows.
+    fn comment(&mut self) -> Token<'a> {
+        self.no_comment = self.no_comment || self.rest().find("-->").is_none();
+        if self.no_comment { self.stray() } else { self.skip(4, "-->") }
     }
 
     fn skip(&mut self, from: usize, end: &str) -> Token<'a> {
@@ -252,6 +260,7 @@ mod tests {
         check("<a title=\"unclosed>text</a>", &["S:a[title=\"unclosed]", "T:text", "E:a"]);
         check("<a title=5\">text", &["S:a[title=5\"]", "T:text"]);
         check("<![CDATA[half", &["C:half", "cut"]);
+        check("<!-- <a>b", &["T:<!-- ", "S:a[]", "T:b"]);
         check("<item><tit", &["S:item[]", "T:<tit", "cut"]);
     }
 
