@@ -4,10 +4,13 @@
 use std::borrow::Cow;
 
 use super::entities;
-use super::lex::{Lexer, Tag, Token, local};
+use super::lex::{Lexer, Sight, Tag, Token};
 
 /// Elements of one entry that are looked at.
-const MOST_CHILDREN: usize = 500;
+const MOST_CHILDREN: usize = 2000;
+
+/// Elements whose end tag may be lost before it is no longer looked for: each search may go to the end of the entry.
+const MOST_LOST: usize = 16;
 
 /// Whose words an element is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,18 +153,23 @@ impl Child<'_> {
 
 /// The elements directly inside of `outer`, which begins with its own tag, or is the inside of one.
 pub(super) fn children<'a>(inside: &'a str, prefixes: &Prefixes<'_>) -> Vec<Child<'a>> {
-    let mut lexer = Lexer::new(inside);
+    let mut walk = Walk { inside, lexer: Lexer::new(inside), lost: vec![] };
     let mut children = vec![];
-    // Names whose end tag was looked for in vain: it is not looked for again, so that many lost ones cost no more than one.
-    let mut lost: Vec<&str> = vec![];
-    while let Some(token) = lexer.next() {
-        let Token::Start(tag) = token else { continue };
-        if children.len() == MOST_CHILDREN {
-            break;
-        }
-        let inner = if tag.empty { "" } else { inner(inside, &mut lexer, tag, &mut lost) };
+    while children.len() < MOST_CHILDREN {
+        let Some(sight) = walk.lexer.sight() else { break };
+        let tag = match sight {
+            Sight::Start(_) => walk.lexer.next(),
+            sight => {
+                walk.lexer.pass(sight);
+                continue;
+            }
+        };
+        // A `<` that turns out to begin no tag is text.
+        let Some(Token::Start(tag)) = tag else { continue };
+        let inner = if tag.empty { "" } else { walk.inner(tag) };
         let (prefix, name) = tag.name.rsplit_once(':').unwrap_or(("", tag.name));
-        let unprefixed_xhtml = prefix.is_empty() && tag.attribute("xmlns").and_then(by_uri) == Some(Space::Xhtml);
+        let unprefixed_xhtml =
+            prefix.is_empty() && !tag.attributes.is_empty() && tag.attribute("xmlns").and_then(by_uri) == Some(Space::Xhtml);
         let space = if unprefixed_xhtml { Space::Xhtml } else { prefixes.space(prefix) };
         let lower = !name.bytes().any(|b| b.is_ascii_uppercase());
         let name = if lower { Cow::Borrowed(name) } else { Cow::Owned(name.to_ascii_lowercase()) };
@@ -170,45 +178,73 @@ pub(super) fn children<'a>(inside: &'a str, prefixes: &Prefixes<'_>) -> Vec<Chil
     children
 }
 
-/// What is between the tags of an element: up to its end tag, else, for those that hold plain text, up to the next element that belongs
-/// beside it, else up to the end.
-fn inner<'a>(inside: &'a str, lexer: &mut Lexer<'a>, tag: Tag<'a>, lost: &mut Vec<&'a str>) -> &'a str {
-    let (begin, start) = (lexer.position(), lexer.clone());
-    let plain = PLAIN.iter().any(|name| tag.local().eq_ignore_ascii_case(name));
-    if !(plain && lost.contains(&tag.local())) {
-        match end_of(lexer, tag) {
-            Some(end) => return inside.get(begin..end).unwrap_or_default(),
-            None if !plain => return inside.get(begin..).unwrap_or_default(),
-            None => lost.push(tag.local()),
-        }
-    }
-    *lexer = start;
-    loop {
-        let before = lexer.clone();
-        let beside = |name: &str| PLAIN.iter().chain(&LONG).any(|known| local(name).eq_ignore_ascii_case(known));
-        match lexer.next() {
-            None => return inside.get(begin..).unwrap_or_default(),
-            Some(Token::Start(next)) if beside(next.name) => {
-                *lexer = before;
-                return inside.get(begin..lexer.position()).unwrap_or_default();
-            }
-            Some(_) => {}
-        }
-    }
+struct Walk<'a> {
+    inside: &'a str,
+    lexer: Lexer<'a>,
+    /// Names whose end tag was looked for in vain: it is not looked for again.
+    lost: Vec<&'a str>,
 }
 
-/// Where the end tag of an element begins, elements of the same name inside of it counted.
-fn end_of<'a>(lexer: &mut Lexer<'a>, tag: Tag<'a>) -> Option<usize> {
-    let mut nested = 0usize;
-    loop {
-        let at = lexer.position();
-        match lexer.next()? {
-            Token::End(name) if local(name).eq_ignore_ascii_case(tag.local()) => match nested {
-                0 => return Some(at),
-                _ => nested -= 1,
-            },
-            Token::Start(next) if !next.empty && next.name.eq_ignore_ascii_case(tag.name) => nested += 1,
-            _ => {}
+impl<'a> Walk<'a> {
+    /// What is between the tags of an element. Its end tag may be lost: plain text ends where an element begins that belongs beside it, so
+    /// does a text with markup, and of anything else only the tag is lost.
+    fn inner(&mut self, tag: Tag<'a>) -> &'a str {
+        let begin = self.lexer.position();
+        let is = |names: &[&str]| names.iter().any(|name| tag.local().eq_ignore_ascii_case(name));
+        if is(&PLAIN) {
+            return self.up_to(begin, |name| name.eq_ignore_ascii_case(tag.name.as_bytes()));
+        }
+        if self.lost.len() < MOST_LOST && !self.lost.contains(&tag.name) {
+            if let Some(inner) = self.balanced(tag) {
+                return inner;
+            }
+            self.lost.push(tag.name);
+            self.lexer.move_to(begin);
+        }
+        if is(&LONG) { self.up_to(begin, |_| false) } else { "" }
+    }
+
+    /// Up to an end tag, or to where an element begins that belongs beside this one, or to the end.
+    fn up_to(&mut self, begin: usize, is_end: impl Fn(&[u8]) -> bool) -> &'a str {
+        let beside = |name: &[u8]| PLAIN.iter().chain(&LONG).any(|known| Sight::is_local(name, known));
+        let mut end = self.inside.len();
+        while let Some(sight) = self.lexer.sight() {
+            let at = self.lexer.position();
+            match sight {
+                Sight::End(name) if is_end(name) => {
+                    let _end = self.lexer.next();
+                    end = at;
+                    break;
+                }
+                Sight::Start(name) if beside(name) => {
+                    end = at;
+                    break;
+                }
+                sight => self.lexer.pass(sight),
+            }
+        }
+        self.inside.get(begin..end).unwrap_or_default()
+    }
+
+    /// Up to the end tag that belongs to it: there may be elements of the same name inside. `None` when there is none.
+    fn balanced(&mut self, tag: Tag<'a>) -> Option<&'a str> {
+        let begin = self.lexer.position();
+        let mut nested = 0usize;
+        loop {
+            let sight = self.lexer.sight()?;
+            let at = self.lexer.position();
+            let own = |name: &[u8]| name.eq_ignore_ascii_case(tag.name.as_bytes());
+            match sight {
+                Sight::End(name) if own(name) => {
+                    let _end = self.lexer.next();
+                    match nested.checked_sub(1) {
+                        Some(less) => nested = less,
+                        None => return self.inside.get(begin..at),
+                    }
+                }
+                Sight::Start(name) if own(name) => nested += usize::from(matches!(self.lexer.next(), Some(Token::Start(t)) if !t.empty)),
+                sight => self.lexer.pass(sight),
+            }
         }
     }
 }
@@ -257,6 +293,11 @@ mod tests {
         assert_eq!(got.first().unwrap().1.as_deref(), Some("Ab"));
         assert_eq!(got.get(1).unwrap(), &("Core:link".into(), Some("https://a.ua/".into())));
         assert_eq!(got.len(), 3);
+        let got = names("<description>a<p>b<guid>1</guid><unknown>c<title>d</title>");
+        let expected = [("Core:description", Some("ab")), ("Core:guid", Some("1")), ("Core:unknown", None), ("Core:title", Some("d"))];
+        assert_eq!(got, expected.map(|(n, t)| (n.to_owned(), t.map(str::to_owned))));
+        let got = names("<title>A<link>https://a.ua/</link><media:title>B</media:title>");
+        assert_eq!(got.len(), 3, "{got:?}");
         let got = names("<title>mismatched</Title><guid>1</guid>");
         assert_eq!(got.len(), 2);
     }
@@ -283,5 +324,9 @@ mod tests {
         assert_eq!(children(&deep, &Prefixes::default()).len(), 1);
         assert_eq!(children(&"<a/>".repeat(100_000), &Prefixes::default()).len(), MOST_CHILDREN);
         assert_eq!(children(&"<title>".repeat(5_000), &Prefixes::default()).len(), MOST_CHILDREN);
+        // Each of these would be looked for to the end, and the end is far away.
+        let lost: String = (0..1000).map(|n| format!("<x{n}>")).collect();
+        let lost = format!("{lost}{}<guid>1</guid>", "<b>x</b>".repeat(200_000));
+        assert_eq!(children(&lost, &Prefixes::default()).len(), MOST_CHILDREN);
     }
 }

@@ -12,13 +12,24 @@ const DECLARATION_WITHIN: usize = 1024;
 /// So many multi-byte characters make valid UTF-8 no accident.
 const NO_ACCIDENT: usize = 3;
 
-/// Decodes a document. Valid UTF-8 is borrowed.
+/// Decodes a document. Valid UTF-8 is borrowed. Control characters, which XML and JSON forbid, are left out.
 pub(super) fn decode<'a>(bytes: &'a [u8], content_type: Option<&str>, host: Option<&str>) -> Cow<'a, str> {
-    if let Some((encoding, bom)) = Encoding::for_bom(bytes) {
-        return encoding.decode_without_bom_handling(bytes.get(bom..).unwrap_or_default()).0;
+    let text = decode_all(bytes, content_type, host);
+    // Without a branch in it, this is as fast as memory.
+    let forbidden = |b: u8| b < b' ' && b != b'\t' && b != b'\n' && b != b'\r';
+    if text.as_bytes().chunks(4096).any(|chunk| chunk.iter().fold(false, |any, b| any | forbidden(*b))) {
+        return Cow::Owned(text.chars().filter(|c| u8::try_from(*c).map_or(true, |b| !forbidden(b))).collect());
     }
+    text
+}
+
+fn decode_all<'a>(bytes: &'a [u8], content_type: Option<&str>, host: Option<&str>) -> Cow<'a, str> {
+    // The mark of UTF-32 begins as that of UTF-16.
     if let Some(text) = utf32(bytes) {
         return Cow::Owned(text);
+    }
+    if let Some((encoding, bom)) = Encoding::for_bom(bytes) {
+        return encoding.decode_without_bom_handling(bytes.get(bom..).unwrap_or_default()).0;
     }
     if let Some(encoding) = utf16_without_bom(bytes) {
         return encoding.decode_without_bom_handling(bytes).0;
@@ -26,7 +37,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], content_type: Option<&str>, host: Opti
     let said_by_http = content_type.and_then(charset_parameter).and_then(label);
     let declared = declaration(bytes).and_then(label);
     match std::str::from_utf8(bytes) {
-        Ok(text) if is_no_accident(text) || said_by_http.or(declared).is_none_or(|e| e == UTF_8) => return Cow::Borrowed(text),
+        Ok(text) if said_by_http.or(declared).is_none_or(|e| e == UTF_8) || is_no_accident(text) => return Cow::Borrowed(text),
         Err(_) if nearly_utf8(bytes) => return String::from_utf8_lossy(bytes),
         _ => {}
     }
@@ -177,7 +188,9 @@ mod tests {
         let le: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let be: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
         let be32: Vec<u8> = text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect();
-        for bytes in [le.clone(), be.clone(), be32, [&b"\xff\xfe"[..], &le].concat(), [&b"\xfe\xff"[..], &be].concat()] {
+        let le32: Vec<u8> = text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        let le32 = [&b"\xff\xfe\0\0"[..], &le32].concat();
+        for bytes in [le.clone(), be.clone(), be32, le32, [&b"\xff\xfe"[..], &le].concat(), [&b"\xfe\xff"[..], &be].concat()] {
             assert_eq!(decode(&bytes, None, None), text);
         }
     }

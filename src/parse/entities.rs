@@ -1,4 +1,4 @@
-//! Character references: resolved for text, mended for XML.
+//! Character references, resolved; and text written so that XML leaves it alone.
 
 use std::borrow::Cow;
 
@@ -36,6 +36,9 @@ pub(super) fn resolve(raw: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The names that XML knows, first: they are most of all references.
+const XML: [(&str, char); 5] = [("&lt;", '<'), ("&gt;", '>'), ("&amp;", '&'), ("&quot;", '"'), ("&apos;", '\'')];
+
 enum Reference {
     Char(char),
     Str(&'static str),
@@ -43,6 +46,9 @@ enum Reference {
 
 /// The reference at the head of `tail` and its length.
 fn reference(tail: &str) -> Option<(Reference, usize)> {
+    if let Some((name, c)) = XML.iter().find(|(name, _)| tail.starts_with(name)) {
+        return Some((Reference::Char(*c), name.len()));
+    }
     let end = tail.bytes().take(LONGEST).position(|b| b == b';')?;
     let name = tail.get(1..end)?;
     if let Some(digits) = name.strip_prefix('#') {
@@ -81,56 +87,19 @@ fn character(code: u32) -> char {
 }
 
 /// Whether XML 1.0 allows a character.
-pub(super) fn is_xml(c: char) -> bool {
+fn is_xml(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Appends text so that any XML parser reads it back: markup escaped, forbidden characters left out.
-pub(super) fn push_escaped(text: &str, out: &mut String) {
+/// Appends text so that an XML parser reads it back as it is. A CDATA section is cheaper than references, to write and to read.
+pub(super) fn push_cdata(text: &str, out: &mut String) {
+    out.push_str("<![CDATA[");
     let mut rest = text;
-    while let Some(at) = rest.find(|c: char| matches!(c, '&' | '<' | '>' | '"') || !(' '..'\u{fffe}').contains(&c)) {
-        let (clean, tail) = rest.split_at(at);
-        out.push_str(clean);
-        let Some(c) = tail.chars().next() else { break };
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if is_xml(c) => out.push(c),
-            _ => {}
-        }
-        rest = tail.get(c.len_utf8()..).unwrap_or_default();
+    while let Some((before, after)) = rest.split_once("]]>") {
+        out.extend([before, "]]]]><![CDATA[>"]);
+        rest = after;
     }
-    out.push_str(rest);
-}
-
-/// Appends raw character data: as it is if it is right already, else resolved and escaped anew.
-pub(super) fn push_mended(raw: &str, out: &mut String) {
-    if is_sound(raw) {
-        out.push_str(raw);
-    } else {
-        push_escaped(&resolve(raw), out);
-    }
-}
-
-/// Whether raw character data has the five names of XML and sound numbers for references, no `<`, and no forbidden character.
-fn is_sound(raw: &str) -> bool {
-    // U+FFFE and U+FFFF begin with the byte 0xef, which most texts do not have.
-    let suspicious = |b: u8| matches!(b, b'<' | 0xef) || (b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r'));
-    if raw.bytes().any(suspicious) {
-        return false;
-    }
-    let mut rest = raw;
-    while let Some(at) = rest.find('&') {
-        let tail = rest.get(at + 1..).unwrap_or_default();
-        let known = ["lt;", "gt;", "amp;", "quot;", "apos;"].iter().find(|name| tail.starts_with(**name));
-        match known {
-            Some(name) => rest = tail.get(name.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    true
+    out.extend([rest, "]]>"]);
 }
 
 #[cfg(test)]
@@ -148,16 +117,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mended_reads_back() {
-        let check = |raw: &str, xml: &str| {
-            let mut out = String::new();
-            push_mended(raw, &mut out);
-            assert_eq!(out, xml, "{raw}");
-        };
-        check("a &amp; b є", "a &amp; b є");
-        check("a & b", "a &amp; b");
-        check("&nbsp;x\u{b}\0y", "\u{a0}xy");
-        check("1 < 2", "1 &lt; 2");
-        check("&amp;nbsp;", "&amp;nbsp;");
+    fn a_section_ends_where_it_should() {
+        let mut out = String::new();
+        push_cdata("a ]]> b & <c>", &mut out);
+        assert_eq!(out, "<![CDATA[a ]]]]><![CDATA[> b & <c>]]>");
     }
 }

@@ -76,12 +76,13 @@ fn entry(item: &Map<String, Value>, base: Option<&Url>, head: &Head, feed_author
     if entry.authors.is_empty() {
         entry.authors = feed_authors.to_vec();
     }
-    for tag in item.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(text) {
+    for tag in item.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(text).take(fields::MOST) {
         if !entry.categories.contains(&tag) {
             entry.categories.push(tag);
         }
     }
-    for attachment in item.get("attachments").and_then(Value::as_array).into_iter().flatten() {
+    let attachments = item.get("attachments").and_then(Value::as_array).into_iter().flatten();
+    for attachment in attachments.take(fields::MOST) {
         if let Some(url) = attachment.get("url").and_then(text).and_then(|url| fields::resolve(base, &url)) {
             let length = attachment.get("size_in_bytes").and_then(Value::as_u64);
             entry.enclosures.push(Enclosure { url, media_type: attachment.get("mime_type").and_then(text), length });
@@ -93,7 +94,7 @@ fn entry(item: &Map<String, Value>, base: Option<&Url>, head: &Head, feed_author
 fn people(authors: Option<&Value>, author: Option<&Value>) -> Vec<Person> {
     let name = |value: &Value| value.get("name").and_then(text).or_else(|| text(value));
     let many = authors.and_then(Value::as_array).into_iter().flatten();
-    many.chain(author).filter_map(name).map(|name| Person { name }).collect()
+    many.chain(author).filter_map(name).take(fields::MOST).map(|name| Person { name }).collect()
 }
 
 /// Text, or a number written as one; trimmed.

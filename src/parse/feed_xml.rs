@@ -6,15 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use url::Url;
 
 use super::children::{Child, Prefixes, Space, children};
-use super::entities::{push_escaped, push_mended};
+use super::entities::push_cdata;
 use super::lex::{Lexer, Tag, Token};
 use super::scan::{Dialect, Scan};
 use super::{fields, html};
 use crate::domain::entry::{Entry, Markup, Person};
 use crate::domain::feed::{Body, Document, Head, Known, Scanned};
 
-/// What of one entry is looked at; the rest of a larger one is ignored.
-const LARGEST_ENTRY: usize = 1 << 20;
+/// What is kept of one text, in bytes as written. What comes after it in the entry is read all the same.
+const LARGEST_TEXT: usize = 1 << 20;
 
 /// The longest title that is kept, in characters.
 const LONGEST_TITLE: usize = 2000;
@@ -88,12 +88,16 @@ struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
+    /// `text` begins with the entry's start tag; its end tag may be lost.
     fn new(text: &'a str, prefixes: &Prefixes<'_>) -> Self {
-        let end = (0..=text.len().min(LARGEST_ENTRY)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        let around = children(text.get(..end).unwrap_or_default(), prefixes).into_iter().next();
-        let nothing = || Child { space: Space::Core, name: "".into(), tag: Tag { name: "", attributes: "", empty: true }, inner: "" };
-        let around = around.unwrap_or_else(nothing);
-        Self { elements: children(around.inner, prefixes), around }
+        let mut lexer = Lexer::new(text);
+        let tag = match lexer.next() {
+            Some(Token::Start(tag)) => tag,
+            _ => Tag { name: "", attributes: "", empty: true },
+        };
+        let end = text.rfind("</").filter(|end| text.get(end + 2..).is_some_and(|after| after.starts_with(tag.name)));
+        let inner = text.get(lexer.position()..end.unwrap_or(text.len())).unwrap_or_default();
+        Self { elements: children(inner, prefixes), around: Child { space: Space::Core, name: "".into(), tag, inner } }
     }
 }
 
@@ -207,12 +211,15 @@ fn push_construct(name: &str, child: Option<&Child<'_>>, out: &mut String) {
 
 /// An element with what a child holds: plain text, or HTML escaped once. Nothing for an empty one.
 fn push(name: &str, attributes: &str, html: bool, child: Option<&Child<'_>>, out: &mut String) {
-    let Some(child) = child.filter(|c| !c.inner.trim().is_empty()) else { return };
+    let Some(child) = child.filter(|c| !c.inner.trim_ascii().is_empty()) else { return };
+    let end = (0..=child.inner.len().min(LARGEST_TEXT)).rev().find(|at| child.inner.is_char_boundary(*at)).unwrap_or(0);
+    let child = Child { inner: child.inner.get(..end).unwrap_or_default(), ..child.clone() };
     out.extend(["<", name, attributes, ">"]);
-    if child.inner.contains('<') {
-        push_escaped(&if html { child.markup() } else { child.text() }.unwrap_or_default(), out);
-    } else {
-        push_mended(child.inner, out);
+    match child.inner.trim_ascii().strip_prefix("<![CDATA[").and_then(|inside| inside.strip_suffix("]]>")) {
+        // As most publishers write it.
+        Some(inside) if !inside.contains("]]>") => push_cdata(inside, out),
+        _ if !child.inner.contains(['<', '&']) => out.push_str(child.inner),
+        _ => push_cdata(&if html { child.markup() } else { child.text() }.unwrap_or_default(), out),
     }
     out.extend(["</", name, ">"]);
 }

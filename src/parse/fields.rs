@@ -14,7 +14,7 @@ const LONGEST_ID: usize = 2048;
 const LONGEST_NAME: usize = 300;
 
 /// How much of a document may be taken up by people, categories and enclosures of one entry.
-const MOST: usize = 100;
+pub(super) const MOST: usize = 100;
 
 /// Fills in what is read from the elements of an entry.
 pub(super) fn fill(entry: &mut Entry, around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>, prefixes: &Prefixes<'_>) {

@@ -1,9 +1,15 @@
-//! A lenient, linear lexer for markup that is meant to be XML. It never fails: whatever is no tag is text.
+//! A lenient lexer for markup that is meant to be XML. It never fails: whatever is no tag is text. It is linear whatever comes in: what
+//! opens and never closes is looked for once.
+
+use memchr::{memchr, memchr2, memmem};
 
 /// The longest tag. A `<` whose `>` is farther away opens none.
 const LONGEST_TAG: usize = 64 * 1024;
 
-/// A `<` so far inside of a quoted value means that the quote was never closed.
+/// The longest name that is told from others.
+const LONGEST_NAME: usize = 64;
+
+/// How far into a quoted value a `<` is looked past: none belongs there, but titles have them.
 const LONGEST_SLIP: usize = 256;
 
 /// A piece of markup.
@@ -49,14 +55,37 @@ pub(super) fn local(name: &str) -> &str {
     name.rsplit(':').next().unwrap_or(name)
 }
 
+/// What the next `<` is the beginning of, told without looking further than the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight<'a> {
+    /// A start tag of this name, with its prefix.
+    Start(&'a [u8]),
+    /// An end tag of this name, with its prefix.
+    End(&'a [u8]),
+    /// CDATA, a comment, an instruction or a declaration, which may hold what looks like tags.
+    Opaque,
+    /// Text.
+    Stray,
+}
+
+impl Sight<'_> {
+    /// Whether it is a tag with this local name, in any case.
+    pub(super) fn is_local(name: &[u8], local: &str) -> bool {
+        name.len() >= local.len()
+            && name
+                .split_at_checked(name.len() - local.len())
+                .is_some_and(|(prefix, name)| name.eq_ignore_ascii_case(local.as_bytes()) && (prefix.is_empty() || prefix.ends_with(b":")))
+    }
+}
+
 /// Walks over markup.
 #[derive(Clone, Debug)]
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,
-    /// No comment ends any more: it is not looked for again.
+    /// There is no further end of a comment.
     no_comment: bool,
-    /// Whether the end came in the middle of a tag, a comment or a CDATA section.
+    /// Whether the end came in the middle of a tag or a CDATA section.
     pub(super) cut: bool,
 }
 
@@ -74,27 +103,54 @@ impl<'a> Lexer<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    /// Goes on at another place, which must be the beginning of a character.
+    pub(super) fn move_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// Goes to the next `<` and says what it seems to begin; goes to the end when there is none.
+    pub(super) fn sight(&mut self) -> Option<Sight<'a>> {
+        let rest = self.rest().as_bytes();
+        let Some(at) = memchr(b'<', rest) else {
+            self.at += rest.len();
+            return None;
+        };
+        self.at += at;
+        let after = rest.get(at + 1..).unwrap_or_default();
+        let name = |from: usize| {
+            let name = after.get(from..).unwrap_or_default();
+            let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'>' | b'/' | b'<');
+            name.get(..name.iter().take(LONGEST_NAME).position(ends).unwrap_or(name.len().min(LONGEST_NAME))).unwrap_or_default()
+        };
+        Some(match after.first() {
+            Some(b'/') => Sight::End(name(1)),
+            Some(b'!' | b'?') => Sight::Opaque,
+            Some(b) if begins_name(*b) => Sight::Start(name(0)),
+            _ => Sight::Stray,
+        })
+    }
+
+    /// Passes over the `<` that was sighted, and over all that is opaque.
+    pub(super) fn pass(&mut self, sight: Sight<'a>) {
+        match sight {
+            Sight::Opaque => {
+                let _opaque = self.next();
+            }
+            _ => self.at += 1,
+        }
+    }
+
     /// The next token; `None` at the end.
     pub(super) fn next(&mut self) -> Option<Token<'a>> {
         let rest = self.rest();
-        if rest.is_empty() {
-            return None;
-        }
-        if !rest.starts_with('<') {
-            return Some(self.text_up_to(rest.find('<').unwrap_or(rest.len())));
-        }
-        match rest.as_bytes().get(1) {
-            Some(b'!') if rest.starts_with("<![CDATA[") => {
-                let (inside, end) = self.until(9, "]]>");
-                self.at += end;
-                Some(Token::CData(inside))
-            }
-            Some(b'!') if rest.starts_with("<!--") => Some(self.comment()),
-            Some(b'?') => Some(self.skip(2, ">")),
-            Some(b'!') => Some(self.doctype()),
-            Some(b'/') => Some(self.end_tag()),
-            Some(b) if b.is_ascii_alphabetic() || *b == b'_' || *b == b':' || *b >= 0x80 => Some(self.start_tag()),
-            _ => Some(self.stray()),
+        let bytes = rest.as_bytes();
+        match (bytes.first()?, bytes.get(1)) {
+            (b'<', Some(b'/')) => Some(self.end_tag()),
+            (b'<', Some(b'!')) => Some(self.declaration()),
+            (b'<', Some(b'?')) => Some(self.instruction()),
+            (b'<', Some(b)) if begins_name(*b) => Some(self.start_tag()),
+            (b'<', _) => Some(self.stray()),
+            _ => Some(self.text_up_to(memchr(b'<', bytes).unwrap_or(bytes.len()))),
         }
     }
 
@@ -106,41 +162,59 @@ impl<'a> Lexer<'a> {
 
     /// A `<` that opens nothing, with the text up to the next one.
     fn stray(&mut self) -> Token<'a> {
-        let end = self.rest().get(1..).and_then(|rest| rest.find('<')).map_or(self.rest().len(), |at| at + 1);
-        self.text_up_to(end)
+        let rest = self.rest().as_bytes();
+        let next = rest.get(1..).and_then(|after| memchr(b'<', after));
+        self.text_up_to(next.map_or(rest.len(), |at| at + 1))
     }
 
-    /// What stands between `from` and `end`, and where that is over.
-    fn until(&mut self, from: usize, end: &str) -> (&'a str, usize) {
+    /// CDATA, a comment, or `<!DOCTYPE …>`.
+    fn declaration(&mut self) -> Token<'a> {
         let rest = self.rest();
-        let inside = rest.get(from..).unwrap_or_default();
-        match inside.find(end) {
-            Some(at) => (inside.get(..at).unwrap_or_default(), from + at + end.len()),
+        if let Some(inside) = rest.strip_prefix("<![CDATA[") {
+            let end = memmem::find(inside.as_bytes(), b"]]>");
+            self.cut |= end.is_none();
+            let inside = inside.get(..end.unwrap_or(inside.len())).unwrap_or_default();
+            self.at += (9 + inside.len() + 3).min(rest.len());
+            return Token::CData(inside);
+        }
+        if rest.starts_with("<!--") {
+            return self.comment();
+        }
+        self.doctype()
+    }
+
+    /// A comment that never ends is none: it must not swallow what follows.
+    fn comment(&mut self) -> Token<'a> {
+        let inside = self.rest().as_bytes().get(4..).unwrap_or_default();
+        let end = if self.no_comment { None } else { memmem::find(inside, b"-->") };
+        match end {
+            Some(end) => {
+                self.at += 4 + end + 3;
+                Token::Other
+            }
             None => {
-                self.cut = true;
-                (inside, rest.len())
+                self.no_comment = true;
+                self.stray()
             }
         }
     }
 
-    /// A comment; one that never ends is none, for it must not swallow what follows.
-    fn comment(&mut self) -> Token<'a> {
-        self.no_comment = self.no_comment || self.rest().find("-->").is_none();
-        if self.no_comment { self.stray() } else { self.skip(4, "-->") }
-    }
-
-    fn skip(&mut self, from: usize, end: &str) -> Token<'a> {
-        self.at += self.until(from, end).1;
+    /// `<? … ?>`, which some end with a mere `>`.
+    fn instruction(&mut self) -> Token<'a> {
+        let rest = self.rest().as_bytes();
+        let end = memchr(b'>', rest);
+        self.cut |= end.is_none();
+        self.at += end.map_or(rest.len(), |end| end + 1);
         Token::Other
     }
 
     /// `<!DOCTYPE …>`, which may hold an internal subset in brackets. No entity it declares is ever expanded.
     fn doctype(&mut self) -> Token<'a> {
-        let rest = self.rest();
-        let plain = rest.find('>');
-        let subset = rest.get(..plain.unwrap_or(rest.len())).and_then(|before| before.find('['));
+        let rest = self.rest().as_bytes();
+        let plain = memchr(b'>', rest);
+        let subset = memchr(b'[', rest.get(..plain.unwrap_or(rest.len())).unwrap_or_default());
         let end = match subset {
-            Some(open) => rest.get(open..).and_then(|s| s.find("]>")).map(|at| open + at + 2),
+            Some(open) => memmem::find(rest.get(open..).unwrap_or_default(), b"]>").map(|at| open + at + 2),
             None => plain.map(|at| at + 1),
         };
         self.cut |= end.is_none();
@@ -151,48 +225,63 @@ impl<'a> Lexer<'a> {
     fn end_tag(&mut self) -> Token<'a> {
         let rest = self.rest();
         // A lost `>` ends the tag where the next one begins.
-        let end = rest.get(1..).and_then(|r| r.find(['>', '<'])).map(|at| at + 1);
+        let end = rest.as_bytes().get(1..).and_then(|after| memchr2(b'>', b'<', after)).map(|at| at + 1);
         self.cut |= end.is_none();
         let end = end.unwrap_or(rest.len());
-        let name = rest.get(2..end).unwrap_or_default().trim();
+        let name = rest.get(2..end).unwrap_or_default().trim_ascii();
         self.at += end + usize::from(rest.as_bytes().get(end) == Some(&b'>'));
         Token::End(name.split_ascii_whitespace().next().unwrap_or_default())
     }
 
     fn start_tag(&mut self) -> Token<'a> {
         let rest = self.rest();
-        let Some(end) = tag_end(rest) else {
+        let Some(end) = tag_end(rest.as_bytes()) else {
             self.cut |= rest.len() < LONGEST_TAG;
             return self.stray();
         };
         self.at += end + 1;
         let inside = rest.get(1..end).unwrap_or_default();
         let (inside, empty) = inside.strip_suffix('/').map_or((inside, false), |inside| (inside, true));
-        let name_end = inside.find(|c: char| c.is_ascii_whitespace() || c == '/').unwrap_or(inside.len());
+        let name_end = inside.bytes().position(|b| b.is_ascii_whitespace() || b == b'/').unwrap_or(inside.len());
         let (name, attributes) = inside.split_at(name_end);
         Token::Start(Tag { name, attributes, empty })
     }
 }
 
+fn begins_name(b: u8) -> bool {
+    b.is_ascii_alphabetic() || b == b'_' || b == b':' || b >= 0x80
+}
+
 /// Where the `>` of a start tag is, which may have others in quoted values. A quote that never closes is none.
-fn tag_end(rest: &str) -> Option<usize> {
-    let bytes = rest.as_bytes();
+fn tag_end(bytes: &[u8]) -> Option<usize> {
     let bytes = bytes.get(..bytes.len().min(LONGEST_TAG))?;
-    let (mut quote, mut opened, mut first) = (None, 0, None);
-    for (at, byte) in bytes.iter().enumerate().skip(1) {
-        match (quote, byte) {
-            (None, b'>') => return Some(at),
-            (None, b'<') => return first,
-            (None, b'"' | b'\'') if bytes.get(..at).is_some_and(|b| b.trim_ascii_end().ends_with(b"=")) => {
-                (quote, opened) = (Some(*byte), at)
+    let (mut at, mut value) = (1, false);
+    loop {
+        match bytes.get(at)? {
+            b'>' => return Some(at),
+            b'<' => return None,
+            quote @ (b'"' | b'\'') if value => {
+                let inside = bytes.get(at + 1..)?;
+                at += closing(inside, *quote).map_or(0, |length| length + 1);
+                value = false;
             }
-            (Some(open), byte) if open == *byte => quote = None,
-            (Some(_), b'>') if first.is_none() => first = Some(at),
-            (Some(_), b'<') if at - opened > LONGEST_SLIP => return first,
-            _ => {}
+            b'=' => value = true,
+            b if b.is_ascii_whitespace() => {}
+            _ => value = false,
         }
+        at += 1;
     }
-    first
+}
+
+/// The length of a quoted value. A `<` in it is passed over only if the quote closes soon, and as quotes of values do.
+fn closing(inside: &[u8], quote: u8) -> Option<usize> {
+    let first = memchr2(quote, b'<', inside)?;
+    if inside.get(first) == Some(&quote) {
+        return Some(first);
+    }
+    let near = inside.get(..inside.len().min(LONGEST_SLIP))?;
+    let end = first + memchr(quote, near.get(first..)?)?;
+    inside.get(end + 1).is_some_and(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/' | b'?')).then_some(end)
 }
 
 /// Names and raw values. Values without quotes and names without values are taken as they come; at most 64.
@@ -259,9 +348,21 @@ mod tests {
         check("<title>x</title<link>", &["S:title[]", "T:x", "E:title", "S:link[]"]);
         check("<a title=\"unclosed>text</a>", &["S:a[title=\"unclosed]", "T:text", "E:a"]);
         check("<a title=5\">text", &["S:a[title=5\"]", "T:text"]);
-        check("<![CDATA[half", &["C:half", "cut"]);
+        check("<a title=\"x < y\" b='c'>", &["S:a[title=\"x < y\" b='c']"]);
         check("<!-- <a>b", &["T:<!-- ", "S:a[]", "T:b"]);
+        check("<![CDATA[half", &["C:half", "cut"]);
         check("<item><tit", &["S:item[]", "T:<tit", "cut"]);
+    }
+
+    /// Each of these was looked for to the end of the document, once for each time it stands there.
+    #[test]
+    fn what_never_ends_is_looked_for_once() {
+        for piece in ["<!a>", "<!-- ", "<![CDATA[ ", "<!DOCTYPE [", "<a b=\"", "<a b='\"", "<a ", "<", "</", "<?"] {
+            let text = piece.repeat((4 << 20) / piece.len());
+            let mut lexer = Lexer::new(&text);
+            while lexer.next().is_some() {}
+            assert_eq!(lexer.position(), text.len(), "{piece}");
+        }
     }
 
     #[test]

@@ -3,12 +3,15 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-use super::lex::{Lexer, Tag, Token, local};
+use super::lex::{Lexer, Sight, Tag, Token, local};
 use super::{PARSER_VERSION, ParseError};
 use crate::domain::feed::Fingerprint;
 
 /// Tags before the root that are junk: warnings of a program that went wrong, most often.
 const MOST_JUNK: usize = 100;
+
+/// Elements around the entries that are looked at.
+const MOST_AROUND: usize = 4;
 
 /// What is kept of the text outside of the entries.
 const LARGEST_HEAD: usize = 256 * 1024;
@@ -52,7 +55,9 @@ pub(super) fn scan<'a>(text: &'a str, base: Option<&str>, max_entries: usize) ->
     let (root, begin, junk) = root(&mut lexer)?;
     let dialect =
         if root.local().eq_ignore_ascii_case("feed") || root.local().eq_ignore_ascii_case("entry") { Dialect::Atom } else { Dialect::Rss };
-    let context = format!("{PARSER_VERSION}\0{}\0{}", base.unwrap_or_default(), root.attributes);
+    // What a relative link is relative to does not depend on the query, which may be another one each time.
+    let place = base.unwrap_or_default().split(['?', '#']).next().unwrap_or_default();
+    let context = format!("{PARSER_VERSION}\0{place}\0{}", root.attributes);
     let mut scan = Scan {
         dialect,
         around: vec![root],
@@ -66,7 +71,7 @@ pub(super) fn scan<'a>(text: &'a str, base: Option<&str>, max_entries: usize) ->
     if junk {
         scan.repairs.push(("text before the document", 1));
     }
-    Walk { text, lexer, scan, max_entries, lost: 0, head: begin }.run(root, begin)
+    Walk { text, lexer, scan, max_entries, lost: 0, head: begin, kept: 0 }.run(root, begin)
 }
 
 /// The first element that is the root of a feed, where it begins, and whether there was anything before it that should not be.
@@ -102,6 +107,8 @@ struct Walk<'a> {
     lost: u32,
     /// Where the current piece outside of the entries begins.
     head: usize,
+    /// Bytes of the pieces that are kept.
+    kept: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -116,7 +123,9 @@ impl<'a> Walk<'a> {
             match self.lexer.next() {
                 None => break,
                 Some(Token::Start(tag)) if is_entry(tag.name) => self.entry(tag, begin),
-                Some(Token::Start(tag)) if tag.local().eq_ignore_ascii_case("channel") => self.scan.around.push(tag),
+                Some(Token::Start(tag)) if tag.local().eq_ignore_ascii_case("channel") && self.scan.around.len() < MOST_AROUND => {
+                    self.scan.around.push(tag);
+                }
                 Some(Token::End(name)) if local(name).eq_ignore_ascii_case(root.local()) => {
                     self.scan.complete = true;
                     break;
@@ -137,8 +146,9 @@ impl<'a> Walk<'a> {
     }
 
     fn keep_head(&mut self, end: usize) {
-        let kept: usize = self.scan.head.iter().map(|piece| piece.len()).sum();
-        if let Some(piece) = self.text.get(self.head..end).filter(|p| !p.trim().is_empty() && kept + p.len() <= LARGEST_HEAD) {
+        let piece = self.text.get(self.head..end).filter(|piece| !piece.trim_ascii().is_empty());
+        if let Some(piece) = piece.filter(|piece| self.kept + piece.len() <= LARGEST_HEAD) {
+            self.kept += piece.len();
             self.scan.head.push(piece);
         }
     }
@@ -159,29 +169,31 @@ impl<'a> Walk<'a> {
     /// Where the entry is over; `None` when the document ends inside of it. Without its end tag it ends where the next one begins, or
     /// where what is around it ends.
     fn end_of(&mut self, tag: Tag<'a>) -> Option<usize> {
-        loop {
-            let before = self.lexer.clone();
-            match self.lexer.next()? {
-                Token::End(name) if local(name).eq_ignore_ascii_case(tag.local()) => {
+        while let Some(sight) = self.lexer.sight() {
+            match sight {
+                Sight::End(name) if Sight::is_local(name, tag.local()) => {
+                    let _end = self.lexer.next();
                     return Some(self.lexer.position()).filter(|_| !self.lexer.cut);
                 }
-                Token::Start(next) if next.local().eq_ignore_ascii_case(tag.local()) => {}
-                Token::End(name) if is_outside(local(name)) => {}
-                _ => continue,
+                Sight::Start(name) if Sight::is_local(name, tag.local()) => {}
+                Sight::End(name) if OUTSIDE.iter().any(|outside| Sight::is_local(name, outside)) => {}
+                sight => {
+                    self.lexer.pass(sight);
+                    continue;
+                }
             }
-            self.lexer = before;
             self.lost += 1;
             return Some(self.lexer.position());
         }
+        None
     }
 }
 
+/// Elements that entries are inside of.
+const OUTSIDE: [&str; 4] = ["channel", "rss", "rdf", "feed"];
+
 fn is_entry(name: &str) -> bool {
     local(name).eq_ignore_ascii_case("item") || local(name).eq_ignore_ascii_case("entry")
-}
-
-fn is_outside(name: &str) -> bool {
-    ["channel", "rss", "rdf", "feed"].iter().any(|outside| name.eq_ignore_ascii_case(outside))
 }
 
 #[cfg(test)]
@@ -213,6 +225,8 @@ mod tests {
         check("<rss><item>1</item><item>2</it", &["<item>1</item>"], false);
         check("<rss><item>1</item>", &["<item>1</item>"], false);
         check("<rss><item>1</item><item><![CDATA[2</item></rss>", &["<item>1</item>"], false);
+        check("<rss><item>1<title>2</title>", &[], false);
+        check("<rss><item>1<!-- never</item><item>2</item></rss>", &["<item>1<!-- never</item>", "<item>2</item>"], true);
         check("<rss><item>1</item></rss><rss><item>2</item></rss>", &["<item>1</item>"], true);
     }
 
@@ -229,6 +243,10 @@ mod tests {
         let many = format!("<rss>{}</rss>", "<item/>".repeat(1_000_000));
         let scan = scan(&many, None, 10).unwrap();
         assert_eq!((scan.entries.len(), scan.dropped), (10, 999_990));
+        let between = format!("<rss>{}</rss>", "<item/><x>y</x>".repeat(500_000));
+        assert!(self::scan(&between, None, 10).unwrap().head.iter().map(|piece| piece.len()).sum::<usize>() <= LARGEST_HEAD);
+        let around = format!("<rss>{}<item/></rss>", "<channel xml:base='a/'>".repeat(100_000));
+        assert_eq!(self::scan(&around, None, 10).unwrap().around.len(), MOST_AROUND);
     }
 
     #[test]
@@ -242,5 +260,7 @@ mod tests {
         assert_ne!(one, of("<rss><item>2</item></rss>", None));
         assert_ne!(one, of("<rss xml:base='x'><item>1</item></rss>", None));
         assert_ne!(one, of("<rss><item>1</item></rss>", Some("https://a.ua/")));
+        let signed = |url| of("<rss><item>1</item></rss>", Some(url));
+        assert_eq!(signed("https://a.ua/x?token=1"), signed("https://a.ua/x?token=2"));
     }
 }

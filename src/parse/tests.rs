@@ -141,6 +141,10 @@ fn large_documents_are_bounded() {
     assert_eq!((document.entries.len(), document.dropped), (2000, 98_000));
     let entry = item(&format!("<title>t</title><guid>1</guid><description>{}</description>", "x".repeat(20_000_000)));
     assert_eq!((entry.title.as_deref(), entry.id.as_deref()), (Some("t"), Some("1")));
+    let entry = item(&format!("<description><![CDATA[{}]]></description><guid>1</guid>", "є".repeat(2_000_000)));
+    assert_eq!(entry.id.as_deref(), Some("1"), "what comes after a long text is read");
+    let tags: String = (0..200_000).map(|n| format!("\"{n}\",")).collect();
+    assert_eq!(one(&format!("{{\"items\":[{{\"id\":1,\"tags\":[{tags}0]}}]}}")).categories.len(), fields::MOST);
     let bomb = "<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;\">]><rss><item><title>&b;</title></item></rss>";
     assert_eq!(one(bomb).title.as_deref(), Some("&b;"));
 }
