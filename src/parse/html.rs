@@ -6,10 +6,16 @@ use ammonia::{Builder, UrlRelative};
 use url::Url;
 
 use super::entities;
-use super::lex::{Lexer, Token, local};
+use super::lex::{Lexer, Tag, Token, local};
 
 /// Elements in each other; the tags of deeper ones are dropped before the sanitiser sees them, for it is quadratic in depth.
 const DEEPEST: usize = 100;
+
+/// Markup that cannot hold too many attributes.
+const SHORT: usize = 512;
+
+/// White space between the attributes of one tag. The sanitiser compares each attribute with each other one.
+const MOST_SPACES: usize = 500;
 
 /// HTML that can do nothing but be read: tags and attributes of an allow-list, absolute links. Letters are left as they are.
 #[must_use]
@@ -24,51 +30,99 @@ pub fn clean(html: &str, base: Option<&str>) -> String {
     Builder::default().url_relative(relative).link_rel(Some("noopener noreferrer")).clean(&flattened(html)).to_string()
 }
 
-/// The same markup without the tags that are nested too deep. Elements that are never closed in HTML do not count.
+/// The same markup made harmless for the sanitiser: without the tags that are nested too deep and the attributes that are too many, a `<`
+/// that begins no tag escaped.
 fn flattened(html: &str) -> Cow<'_, str> {
-    if html.matches('<').count() <= DEEPEST {
+    if html.len() <= SHORT && html.matches('<').count() <= DEEPEST {
         return Cow::Borrowed(html);
     }
-    let (mut out, mut lexer, mut open) = (String::with_capacity(html.len()), Lexer::new(html), Vec::<&str>::new());
-    let mut dropped = Vec::<&str>::new();
+    let (mut out, mut lexer, mut nesting) = (String::with_capacity(html.len()), Lexer::new(html), Nesting::default());
     loop {
         let begin = lexer.position();
         let Some(token) = lexer.next() else { return Cow::Owned(out) };
-        let keep = match token {
-            Token::Start(tag) if tag.empty || VOID.iter().any(|v| tag.name.eq_ignore_ascii_case(v)) => true,
-            Token::Start(tag) if open.len() < DEEPEST => {
-                open.push(tag.name);
-                true
+        let raw = html.get(begin..lexer.position()).unwrap_or_default();
+        match token {
+            Token::Start(tag) if !nesting.start(&tag) => {}
+            Token::Start(tag) if tag.attributes.bytes().filter(u8::is_ascii_whitespace).count() > MOST_SPACES => {
+                out.extend(["<", tag.name, ">"]);
             }
-            Token::Start(tag) => {
-                dropped.push(tag.name);
-                false
-            }
-            Token::End(name) => end(name, &mut open, &mut dropped),
-            Token::Text(_) | Token::CData(_) | Token::Other => true,
-        };
-        if keep {
-            out.push_str(html.get(begin..lexer.position()).unwrap_or_default());
+            Token::End(name) if !nesting.end(name) => {}
+            Token::Text(text) if text.starts_with('<') => out.extend(["&lt;", text.get(1..).unwrap_or_default()]),
+            _ => out.push_str(raw),
         }
     }
 }
 
-/// Whether an end tag belongs to an element that was kept. One that closes nothing, or only what was dropped, is dropped too.
-fn end(name: &str, open: &mut Vec<&str>, dropped: &mut Vec<&str>) -> bool {
-    if dropped.last().is_some_and(|last| last.eq_ignore_ascii_case(name)) {
-        dropped.pop();
-        return false;
-    }
-    match open.iter().rposition(|o| o.eq_ignore_ascii_case(name)) {
-        Some(at) => {
-            open.truncate(at);
-            true
+/// Which elements are open, as a browser sees it.
+#[derive(Default)]
+struct Nesting<'a> {
+    open: Vec<&'a str>,
+    /// Formatting that was never closed goes on in the next paragraph: a browser opens it there again.
+    carried: usize,
+    /// Elements whose tags were dropped.
+    dropped: Vec<&'a str>,
+}
+
+impl<'a> Nesting<'a> {
+    /// Whether a start tag is kept.
+    fn start(&mut self, tag: &Tag<'a>) -> bool {
+        let is = |list: &[&str]| list.iter().any(|name| tag.name.eq_ignore_ascii_case(name));
+        if is(&VOID) {
+            return true;
         }
-        None => false,
+        if let Some((_, closed, within)) = IMPLIED.iter().find(|(opening, ..)| is(opening)) {
+            self.close(closed, within);
+        }
+        if self.open.len() + self.carried >= DEEPEST {
+            self.dropped.push(tag.name);
+            return false;
+        }
+        self.open.push(tag.name);
+        true
+    }
+
+    /// Closes what a start tag closes without saying so, no further out than the nearest of `within`.
+    fn close(&mut self, closed: &[&str], within: &[&str]) {
+        let last = |list: &[&str]| self.open.iter().rposition(|open| list.iter().any(|name| open.eq_ignore_ascii_case(name)));
+        if let Some(at) = last(closed).filter(|at| last(within).is_none_or(|outer| outer < *at)) {
+            self.truncate(at);
+        }
+    }
+
+    fn truncate(&mut self, at: usize) {
+        let inner = self.open.get(at + 1..).unwrap_or_default();
+        self.carried += inner.iter().filter(|open| FORMATTING.iter().any(|name| open.eq_ignore_ascii_case(name))).count();
+        self.open.truncate(at);
+    }
+
+    /// Whether an end tag is kept. One that closes nothing, or only what was dropped, is dropped too.
+    fn end(&mut self, name: &str) -> bool {
+        if self.dropped.last().is_some_and(|last| last.eq_ignore_ascii_case(name)) {
+            self.dropped.pop();
+            return false;
+        }
+        match self.open.iter().rposition(|open| open.eq_ignore_ascii_case(name)) {
+            Some(at) => self.truncate(at),
+            None if FORMATTING.iter().any(|f| f.eq_ignore_ascii_case(name)) && self.carried > 0 => self.carried -= 1,
+            None => return false,
+        }
+        true
     }
 }
 
 const VOID: [&str; 8] = ["br", "img", "hr", "input", "meta", "link", "source", "wbr"];
+
+const FORMATTING: [&str; 13] = ["a", "b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u"];
+
+/// What these close, inside of what: publishers leave the end tags of paragraphs, items and cells out, as HTML allows.
+const IMPLIED: [(&[&str], &[&str], &[&str]); 6] = [
+    (&["li"], &["li"], &["ul", "ol"]),
+    (&["dt", "dd"], &["dt", "dd"], &["dl"]),
+    (&["tr"], &["tr"], &["table"]),
+    (&["td", "th"], &["td", "th"], &["table", "tr"]),
+    (&["option"], &["option"], &["select"]),
+    (&["p", "div", "ul", "ol", "dl", "table", "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6"], &["p"], &["td", "th", "button"]),
+];
 
 /// Elements that begin a paragraph, and those that begin a line.
 const PARAGRAPHS: [&str; 18] =
@@ -129,17 +183,75 @@ pub fn title(raw: &str) -> String {
     words.collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).collect()
 }
 
-/// Text without the tags that HTML knows; `a < b` and `<3` stay.
+/// Text without the tags that HTML knows; `a < b`, `<3` and `Vec<T>` stay.
 fn strip(raw: &str) -> String {
     let (mut out, mut lexer) = (String::with_capacity(raw.len()), Lexer::new(raw));
-    while let Some(token) = lexer.next() {
+    loop {
+        let begin = lexer.position();
+        let Some(token) = lexer.next() else { return out };
+        let known = |name: &str| IN_TITLES.iter().any(|tag| local(name).eq_ignore_ascii_case(tag));
         match token {
-            Token::Text(text) | Token::CData(text) => out.push_str(text),
-            Token::Start(_) | Token::End(_) | Token::Other => {}
+            Token::CData(text) => out.push_str(text),
+            Token::Start(Tag { name, .. }) | Token::End(name) if known(name) => {}
+            Token::Other => {}
+            _ => out.push_str(raw.get(begin..lexer.position()).unwrap_or_default()),
         }
     }
-    out
 }
+
+/// Elements that are found in titles.
+const IN_TITLES: [&str; 50] = [
+    "a",
+    "abbr",
+    "acronym",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "blink",
+    "blockquote",
+    "br",
+    "center",
+    "cite",
+    "code",
+    "del",
+    "dfn",
+    "div",
+    "em",
+    "font",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "mark",
+    "nobr",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "tt",
+    "u",
+    "ul",
+    "var",
+    "wbr",
+    "script",
+    "style",
+];
 
 #[cfg(test)]
 mod tests {
@@ -163,8 +275,22 @@ mod tests {
         let deep = format!("{}text{}", "<div>".repeat(100_000), "</div>".repeat(100_000));
         let cleaned = clean(&deep, None);
         assert!(cleaned.contains("text") && cleaned.matches("<div>").count() <= DEEPEST);
+        let many: String = (0..100_000).map(|n| format!("a{n} ")).collect();
+        assert!(clean(&format!("<p {many}>x</p>"), None).starts_with("&lt;p a0 a1 "), "too long for a tag");
+        let many: String = (0..5_000).map(|n| format!("a{n} ")).collect();
+        assert_eq!(clean(&format!("<p {many}>x</p>"), None), "<p>x</p>");
         let crossed = format!("{}{}", "<b>".repeat(20_000), "</i>".repeat(20_000));
         assert!(clean(&crossed, None).matches("<b>").count() <= DEEPEST + 1);
+    }
+
+    #[test]
+    fn end_tags_that_html_does_not_ask_for_are_not_missed() {
+        assert_eq!(clean(&"<p>x".repeat(500), None), "<p>x</p>".repeat(500));
+        assert_eq!(clean(&"<p>x<b>y".repeat(500), None).matches("<p>").count(), 500);
+        assert_eq!(clean(&format!("<ul>{}</ul>", "<li>x".repeat(500)), None).matches("<li>").count(), 500);
+        assert_eq!(clean(&format!("<table>{}</table>", "<tr><td>x<td>y".repeat(200)), None).matches("<td>").count(), 400);
+        let fonts: String = (0..20_000).map(|n| format!("<p><i title={n}>x")).collect();
+        assert!(clean(&fonts, None).len() < 20_000 * 30 * DEEPEST);
     }
 
     #[test]
@@ -181,6 +307,7 @@ mod tests {
         let check = |raw: &str, expected: &str| assert_eq!(title(raw), expected, "{raw}");
         check("  A\n <b>b</b> &amp;amp; c ", "A b &amp; c");
         check("1 < 2 and <3", "1 < 2 and <3");
+        check("Vec<T> in <code>Rust</code>", "Vec<T> in Rust");
         check("Об&#8217;єкт &laquo;є&raquo;\u{7}", "Об’єкт «є»");
     }
 }

@@ -42,6 +42,8 @@ pub fn entry(entry: &Entry, revision: u16) -> EntryJson<'_> {
         _ => None,
     };
     let summary = entry.summary.as_ref().map(|summary| match summary {
+        // It was cleaned above.
+        Markup::Html(_) if entry.content.is_none() => content_text.clone().unwrap_or_default(),
         Markup::Html(raw) => html::text(&html::clean(raw, base)),
         Markup::Text(text) => text.trim().to_owned(),
     });
