@@ -33,9 +33,11 @@ pub(super) struct Prefixes<'a>(Vec<(&'a str, Space)>);
 
 impl<'a> Prefixes<'a> {
     pub(super) fn of(around: &[Tag<'a>]) -> Self {
+        // Whatever the prefix of the root is bound to, the document is written in it.
+        let own = around.first().and_then(|root| root.name.rsplit_once(':')).map(|(prefix, _)| (prefix, Space::Core));
         let declared = around.iter().flat_map(|tag| super::lex::attributes(tag.attributes));
         let bound = declared.filter_map(|(name, uri)| Some((name.strip_prefix("xmlns:")?, by_uri(uri)?)));
-        Self(bound.collect())
+        Self(own.into_iter().chain(bound).collect())
     }
 
     fn space(&self, prefix: &str) -> Space {

@@ -3,13 +3,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use url::Url;
 
 use super::children::{Child, Prefixes, Space, children};
 use super::entities::push_cdata;
 use super::lex::{Lexer, Tag, Token};
 use super::scan::{Dialect, Scan};
-use super::{fields, html};
+use super::{fields, html, mojibake};
 use crate::domain::entry::{Entry, Markup, Person};
 use crate::domain::feed::{Body, Document, Head, Known, Scanned};
 
@@ -34,9 +36,8 @@ pub(super) fn parse(scan: &Scan<'_>, base: Option<&Url>, known: &Known) -> Docum
     while new.peek().is_some() {
         let (scanned, written): (Vec<_>, Vec<_>) = new.by_ref().take(BATCH).unzip();
         for ((scanned, written), body) in scanned.into_iter().zip(&written).zip(read(&written, scan.dialect)) {
-            scanned.body = body.map_or_else(Body::Broken, |entry| {
-                Body::Parsed(Box::new(finish(entry, written, &head, &authors, base.as_ref(), &prefixes)))
-            });
+            scanned.body =
+                body.map_or_else(Body::Broken, |entry| Body::Parsed(Box::new(finish(entry, written, &head, &authors, base.as_ref()))));
         }
     }
     Document { head, entries, complete: scan.complete, dropped: scan.dropped, repairs: scan.repairs.clone() }
@@ -58,7 +59,7 @@ fn head(scan: &Scan<'_>, base: Option<&Url>, prefixes: &Prefixes<'_>) -> (Head, 
     let link = text(Space::Core, "link").or_else(href).and_then(|link| fields::resolve(base, &link));
     let lang = scan.around.iter().rev().find_map(|tag| tag.attribute("lang")).map(str::to_owned);
     let head = Head {
-        title: text(Space::Core, "title").or_else(|| text(Space::Atom, "title")).map(|t| title(&t)).filter(|t| !t.is_empty()),
+        title: text(Space::Core, "title").map(|t| title(&t)).filter(|t| !t.is_empty()),
         site_url: link,
         language: text(Space::Core, "language").or_else(|| text(Space::Dc, "language")).or(lang).map(|l| l.trim().to_owned()),
     };
@@ -83,13 +84,14 @@ fn inside(piece: &str) -> &str {
 
 /// An entry taken apart.
 struct Written<'a> {
+    prefixes: &'a Prefixes<'a>,
     around: Child<'a>,
     elements: Vec<Child<'a>>,
 }
 
 impl<'a> Written<'a> {
     /// `text` begins with the entry's start tag; its end tag may be lost.
-    fn new(text: &'a str, prefixes: &Prefixes<'_>) -> Self {
+    fn new(text: &'a str, prefixes: &'a Prefixes<'a>) -> Self {
         let mut lexer = Lexer::new(text);
         let tag = match lexer.next() {
             Some(Token::Start(tag)) => tag,
@@ -97,7 +99,7 @@ impl<'a> Written<'a> {
         };
         let end = text.rfind("</").filter(|end| text.get(end + 2..).is_some_and(|after| after.starts_with(tag.name)));
         let inner = text.get(lexer.position()..end.unwrap_or(text.len())).unwrap_or_default();
-        Self { elements: children(inner, prefixes), around: Child { space: Space::Core, name: "".into(), tag, inner } }
+        Self { prefixes, elements: children(inner, prefixes), around: Child { space: Space::Core, name: "".into(), tag, inner } }
     }
 }
 
@@ -141,79 +143,94 @@ fn document(written: &[Written<'_>], dialect: Dialect) -> String {
     out.push_str(open);
     for entry in written {
         out.extend(["<", item, ">"]);
-        match dialect {
-            Dialect::Rss => push_item(entry, &mut out),
-            Dialect::Atom => push_entry(entry, &mut out),
-        }
+        push_entry(entry, dialect, &mut out);
         out.extend(["</", item, ">"]);
     }
     out.push_str(close);
     out
 }
 
-fn push_item(entry: &Written<'_>, out: &mut String) {
-    let find = |places: &[(Space, &str)]| places.iter().find_map(|(space, name)| fields::first(&entry.elements, *space, &[name]));
-    let title =
-        find(&[(Space::Core, "title"), (Space::Dc, "title"), (Space::Atom, "title"), (Space::Media, "title"), (Space::Itunes, "title")]);
-    push("title", "", false, title, out);
-    let group = entry.elements.iter().find(|c| c.is(Space::Media, "group"));
-    let in_group = group.map(|group| children(group.inner, &Prefixes::default()));
-    let described = in_group.as_ref().and_then(|inside| fields::first(inside, Space::Media, &["description"]));
-    let summary = find(&[
-        (Space::Core, "description"),
-        (Space::Dc, "description"),
-        (Space::Core, "summary"),
-        (Space::Atom, "summary"),
-        (Space::Itunes, "summary"),
-        (Space::Media, "description"),
-        (Space::Itunes, "subtitle"),
-        (Space::Core, "abstract"),
-    ]);
-    push("description", "", true, summary.or(described), out);
-    let content = find(&[
-        (Space::Content, "encoded"),
-        (Space::Xhtml, "body"),
-        (Space::Xhtml, "div"),
-        (Space::Core, "content"),
-        (Space::Atom, "content"),
-        (Space::Core, "encoded"),
-        (Space::Core, "fulltext"),
-        (Space::Other, "full-text"),
-    ]);
-    push("content:encoded", "", true, content, out);
-}
+/// Where the title is looked for, best first.
+const TITLES: &[(Space, &str)] = &[(Space::Core, "title"), (Space::Dc, "title"), (Space::Media, "title"), (Space::Itunes, "title")];
 
-fn push_entry(entry: &Written<'_>, out: &mut String) {
-    out.push_str("<id>x</id>");
-    let find =
-        |names: &[&str]| fields::first(&entry.elements, Space::Core, names).or_else(|| fields::first(&entry.elements, Space::Atom, names));
-    let media = |name: &str| {
-        let outside = fields::first(&entry.elements, Space::Media, &[name]).cloned();
-        let group = entry.elements.iter().find(|c| c.is(Space::Media, "group"))?;
-        outside.or_else(|| fields::first(&children(group.inner, &Prefixes::default()), Space::Media, &[name]).cloned())
+/// Where the short form is looked for.
+const SUMMARIES: &[(Space, &str)] = &[
+    (Space::Core, "description"),
+    (Space::Core, "summary"),
+    (Space::Dc, "description"),
+    (Space::Itunes, "summary"),
+    (Space::Media, "description"),
+    (Space::Itunes, "subtitle"),
+    (Space::Core, "abstract"),
+    (Space::Core, "tagline"),
+];
+
+/// Where the long form is looked for.
+const CONTENTS: &[(Space, &str)] = &[
+    (Space::Content, "encoded"),
+    (Space::Core, "content"),
+    (Space::Xhtml, "body"),
+    (Space::Xhtml, "div"),
+    (Space::Core, "body"),
+    (Space::Core, "encoded"),
+    (Space::Core, "fulltext"),
+    (Space::Core, "fullitem"),
+    (Space::Other, "full-text"),
+];
+
+/// One entry, in the words that feed-rs knows.
+fn push_entry(entry: &Written<'_>, dialect: Dialect, out: &mut String) {
+    let group = entry.elements.iter().find(|c| c.is(Space::Media, "group"));
+    let in_group = group.map(|group| children(group.inner, entry.prefixes)).unwrap_or_default();
+    let find = |places: &[(Space, &str)]| {
+        let among = |elements| places.iter().find_map(|(space, name)| fields::first(elements, *space, &[name])).cloned();
+        among(&entry.elements).or_else(|| among(&in_group))
     };
-    push_construct("title", find(&["title"]), out);
-    let summary = find(&["summary", "description", "tagline"]).cloned();
-    let content = find(&["content"]).filter(|c| c.attribute("src").is_none()).cloned();
-    let described = || media("description");
-    push_construct("summary", summary.or_else(described).as_ref(), out);
-    push_construct("content", content.as_ref(), out);
+    let content = find(CONTENTS).filter(|content| content.attribute("src").is_none());
+    match dialect {
+        Dialect::Rss => {
+            push("title", "", false, find(TITLES), out);
+            push("description", "", true, find(SUMMARIES), out);
+            push("content:encoded", "", true, content, out);
+        }
+        Dialect::Atom => {
+            out.push_str("<id>x</id>");
+            push_construct("title", find(TITLES), out);
+            push_construct("summary", find(SUMMARIES), out);
+            push_construct("content", content, out);
+        }
+    }
 }
 
 /// An Atom text construct, whatever its publisher calls its type: as text, or as HTML escaped once.
-fn push_construct(name: &str, child: Option<&Child<'_>>, out: &mut String) {
+fn push_construct(name: &str, child: Option<Child<'_>>, out: &mut String) {
     let Some(child) = child else { return };
     let kind = child.attribute("type").unwrap_or_default().to_ascii_lowercase();
-    let escaped = child.attribute("mode").is_some_and(|mode| mode == "escaped");
-    let html = kind.contains("html") || (escaped && !kind.contains("plain")) || child.has_elements() || child.space == Space::Media;
-    push(name, if html { " type=\"html\"" } else { " type=\"text\"" }, html, Some(child), out);
+    let mode = child.attribute("mode").unwrap_or_default();
+    let html = kind.contains("html")
+        || (mode == "escaped" && !kind.contains("plain"))
+        || child.has_elements()
+        || !matches!(child.space, Space::Core | Space::Atom);
+    let attributes = if html { " type=\"html\"" } else { " type=\"text\"" };
+    if let Some(text) = child.text().filter(|_| mode == "base64" || kind == "application/octet-stream").and_then(|text| base64(&text)) {
+        out.extend(["<", name, attributes, ">"]);
+        push_cdata(&text, out);
+        out.extend(["</", name, ">"]);
+        return;
+    }
+    push(name, attributes, html, Some(child), out);
+}
+
+fn base64(text: &str) -> Option<String> {
+    let packed: String = text.split_ascii_whitespace().collect();
+    String::from_utf8(BASE64_STANDARD.decode(packed).ok()?).ok()
 }
 
 /// An element with what a child holds: plain text, or HTML escaped once. Nothing for an empty one.
-fn push(name: &str, attributes: &str, html: bool, child: Option<&Child<'_>>, out: &mut String) {
-    let Some(child) = child.filter(|c| !c.inner.trim_ascii().is_empty()) else { return };
+fn push(name: &str, attributes: &str, html: bool, child: Option<Child<'_>>, out: &mut String) {
+    let Some(mut child) = child.filter(|c| !c.inner.trim_ascii().is_empty()) else { return };
     let end = (0..=child.inner.len().min(LARGEST_TEXT)).rev().find(|at| child.inner.is_char_boundary(*at)).unwrap_or(0);
-    let child = Child { inner: child.inner.get(..end).unwrap_or_default(), ..child.clone() };
+    child.inner = child.inner.get(..end).unwrap_or_default();
     out.extend(["<", name, attributes, ">"]);
     match child.inner.trim_ascii().strip_prefix("<![CDATA[").and_then(|inside| inside.strip_suffix("]]>")) {
         // As most publishers write it.
@@ -225,16 +242,12 @@ fn push(name: &str, attributes: &str, html: bool, child: Option<&Child<'_>>, out
 }
 
 /// What feed-rs read, and what is read beside it.
-fn finish(
-    read: feed_rs::model::Entry,
-    written: &Written<'_>,
-    head: &Head,
-    authors: &[Person],
-    base: Option<&Url>,
-    prefixes: &Prefixes<'_>,
-) -> Entry {
+fn finish(read: feed_rs::model::Entry, written: &Written<'_>, head: &Head, authors: &[Person], base: Option<&Url>) -> Entry {
     let is_html = |text: &feed_rs::model::Text| text.content_type.as_str().contains("html");
-    let markup = |html: bool, text: String| if html { Markup::Html(text) } else { Markup::Text(text) };
+    let markup = |html: bool, text: String| {
+        let text = mojibake::undone(text);
+        if html { Markup::Html(text) } else { Markup::Text(text) }
+    };
     let filled = |text: &String| !text.trim().is_empty();
     let mut entry = Entry {
         title: read.title.map(|t| title(&t.content)).filter(|t| !t.is_empty()),
@@ -249,7 +262,7 @@ fn finish(
         }),
         ..Entry::default()
     };
-    fields::fill(&mut entry, &written.around, &written.elements, base, prefixes);
+    fields::fill(&mut entry, &written.around, &written.elements, base, written.prefixes);
     if entry.authors.is_empty() {
         entry.authors = authors.to_vec();
     }
@@ -270,5 +283,5 @@ fn looks_like_html(text: &str) -> bool {
 }
 
 fn title(text: &str) -> String {
-    html::title(text).chars().take(LONGEST_TITLE).collect()
+    mojibake::undone(html::title(text)).chars().take(LONGEST_TITLE).collect()
 }

@@ -23,7 +23,7 @@ pub(super) fn fill(entry: &mut Entry, around: &Child<'_>, elements: &[Child<'_>]
     entry.base = base.map(Url::to_string);
     entry.id = identifier(around, elements);
     entry.url = link(around, elements, base);
-    dates_of(entry, elements);
+    dates_of(entry, around, elements);
     entry.authors = people(elements, prefixes);
     entry.language = around.attribute("lang").or_else(|| first(elements, Space::Dc, &["language"]).and_then(Child::text));
     entry.categories = categories(elements);
@@ -32,11 +32,14 @@ pub(super) fn fill(entry: &mut Entry, around: &Child<'_>, elements: &[Child<'_>]
     entry.image = image(elements, &media, base);
 }
 
-/// The first element with one of these names, in the order of the names.
+/// The first element with one of these names, in the order of the names. Atom's words serve where the dialect's own are missing.
 pub(super) fn first<'c, 'a>(elements: &'c [Child<'a>], space: Space, names: &[&str]) -> Option<&'c Child<'a>> {
-    names.iter().find_map(|name| {
-        elements.iter().find(|child| child.is(space, name) && !(child.inner.is_empty() && child.tag.attributes.is_empty()))
-    })
+    let find = |space| {
+        names.iter().find_map(|name| {
+            elements.iter().find(|child| child.is(space, name) && !(child.inner.is_empty() && child.tag.attributes.is_empty()))
+        })
+    };
+    find(space).or_else(|| if space == Space::Core { find(Space::Atom) } else { None })
 }
 
 /// An absolute URL; `None` when it is none that could be followed.
@@ -55,10 +58,9 @@ pub(super) fn resolve(base: Option<&Url>, link: &str) -> Option<String> {
 
 fn identifier(around: &Child<'_>, elements: &[Child<'_>]) -> Option<String> {
     let guid = first(elements, Space::Core, &["guid", "id"]).and_then(Child::text);
-    let atom = || first(elements, Space::Atom, &["id"]).and_then(Child::text);
     let about = || around.attribute("about");
     let dc = || first(elements, Space::Dc, &["identifier"]).and_then(Child::text);
-    guid.or_else(atom).or_else(about).or_else(dc).filter(|id| id.len() <= LONGEST_ID)
+    guid.or_else(about).or_else(dc).filter(|id| id.len() <= LONGEST_ID)
 }
 
 /// The link for people: the entry's own, else the identifier where that is a permalink.
@@ -73,39 +75,39 @@ fn link(around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>) -> Optio
         links.iter().filter(fits).find_map(|c| c.attribute("href"))
     };
     let permalink = || {
-        let guid = first(elements, Space::Core, &["guid"])?;
+        let guid = first(elements, Space::Core, &["guid", "id"])?;
         let is_permalink = guid.attribute("ispermalink").is_none_or(|v| !v.eq_ignore_ascii_case("false"));
         guid.text().filter(|text| is_permalink && (text.starts_with("http://") || text.starts_with("https://")))
     };
     let original = || first(elements, Space::Feedburner, &["origlink"]).and_then(Child::text);
     let about = || around.attribute("about").filter(|about| about.starts_with("http"));
-    let found = text.or_else(|| alternate(true)).or_else(|| alternate(false)).or_else(permalink).or_else(original).or_else(about)?;
+    // CDF.
+    let href = || around.attribute("href");
+    let found =
+        text.or_else(|| alternate(true)).or_else(|| alternate(false)).or_else(permalink).or_else(original).or_else(about).or_else(href)?;
     resolve(base, &found)
 }
 
-fn dates_of(entry: &mut Entry, elements: &[Child<'_>]) {
-    let find = |places: &[(Space, &str)]| places.iter().find_map(|(space, name)| first(elements, *space, &[name]).and_then(Child::text));
-    let published = find(&[
+/// The first date that can be read counts; the raw one is the first.
+fn dates_of(entry: &mut Entry, around: &Child<'_>, elements: &[Child<'_>]) {
+    let all = |places: &[(Space, &str)]| -> Vec<String> {
+        places.iter().filter_map(|(space, name)| first(elements, *space, &[name]).and_then(Child::text)).collect()
+    };
+    let published = all(&[
         (Space::Core, "pubdate"),
         (Space::Core, "published"),
         (Space::Core, "issued"),
-        (Space::Atom, "published"),
         (Space::Dc, "issued"),
         (Space::Dc, "date"),
         (Space::Core, "created"),
         (Space::Dc, "created"),
         (Space::Core, "date"),
     ]);
-    let updated = find(&[
-        (Space::Core, "updated"),
-        (Space::Core, "modified"),
-        (Space::Atom, "updated"),
-        (Space::Dc, "modified"),
-        (Space::Core, "lastbuilddate"),
-    ]);
-    entry.published = published.as_deref().and_then(dates::parse);
-    entry.updated = updated.as_deref().and_then(dates::parse);
-    entry.published_raw = published.filter(|_| entry.published.is_none()).map(|raw| cut(&raw));
+    let updated = all(&[(Space::Core, "updated"), (Space::Core, "modified"), (Space::Dc, "modified"), (Space::Core, "lastbuilddate")]);
+    entry.published = published.iter().find_map(|text| dates::parse(text));
+    // The attribute is CDF's.
+    entry.updated = updated.iter().chain(&around.attribute("lastmod")).find_map(|text| dates::parse(text));
+    entry.published_raw = published.first().filter(|_| entry.published.is_none()).map(|raw| cut(raw));
 }
 
 /// Whoever wrote it, each once.
@@ -132,10 +134,13 @@ pub(super) fn people(elements: &[Child<'_>], prefixes: &Prefixes<'_>) -> Vec<Per
 /// `mail@example.org (Name)` and `Name <mail@example.org>` are Name.
 fn person(text: &str) -> String {
     let text = html::title(text);
+    if !text.contains('@') {
+        return text;
+    }
     let (before, inside) = match (text.split_once('('), text.split_once('<')) {
         (Some((before, rest)), _) => (before.trim(), rest.rsplit_once(')').map_or(rest, |(inside, _)| inside).trim()),
-        (None, Some((before, _))) => return before.trim().to_owned(),
-        (None, None) => return text,
+        (None, Some((before, _))) if !before.trim().is_empty() => return before.trim().to_owned(),
+        _ => return text,
     };
     if before.contains('@') && !inside.is_empty() { inside.to_owned() } else { text }
 }

@@ -20,6 +20,7 @@ mod feed_xml;
 mod fields;
 pub mod html;
 mod lex;
+mod mojibake;
 mod scan;
 
 use url::Url;

@@ -87,7 +87,29 @@ fn dialects_and_sloppy_roots() {
     );
     expect("<a:feed xmlns:a='http://www.w3.org/2005/Atom'><a:entry><a:title>A</a:title><a:link href='https://a.ua/1'/></a:entry></a:feed>");
     expect("<rss><item><title>A</title><guid>https://a.ua/1</guid></item></rss>");
+    expect("<feed><entry><title>A</title><id>https://a.ua/1</id></entry></feed>");
+    expect("<feed version='0.3'><entry><title mode='base64'>QQ==</title><link href='https://a.ua/1'/></entry></feed>");
+    expect("<feed xmlns:dc='http://purl.org/dc/elements/1.0/'><entry><dc:title>A</dc:title><link href='https://a.ua/1'/></entry></feed>");
+    expect(
+        "<r:rss xmlns:r='http://backend.userland.com/rss2'><r:item><r:title>A</r:title><r:link>https://a.ua/1</r:link></r:item></r:rss>",
+    );
+    expect("<CHANNEL><ITEM HREF='https://a.ua/1'><TITLE>A</TITLE></ITEM></CHANNEL>");
+    let cdf = one("<CHANNEL><ITEM LASTMOD='2004-04-06T23:05:43-05:00'><ABSTRACT>b</ABSTRACT></ITEM></CHANNEL>");
+    assert_eq!(cdf.updated.unwrap().to_string(), "2004-04-06T23:05:43-05:00");
     expect("<rss xmlns:atom='http://www.w3.org/2005/Atom'><item><title>A</title><atom:link href='https://a.ua/1'/></item></rss>");
+}
+
+#[test]
+fn people_and_dates_are_taken_where_they_can_be_read() {
+    let person = |written: &str| item(&format!("<author>{written}</author>")).authors.first().map(|p| p.name.clone());
+    assert_eq!(person("ivan@example.com (Іван Ґудзь)").as_deref(), Some("Іван Ґудзь"));
+    assert_eq!(person("Іван Ґудзь &lt;ivan@example.com&gt;").as_deref(), Some("Іван Ґудзь"));
+    assert_eq!(person("&lt;p&gt;Іван&lt;/p&gt;").as_deref(), Some("Іван"));
+    assert_eq!(person("Іван (Київ)").as_deref(), Some("Іван (Київ)"));
+    let dated = item("<pubDate>soon</pubDate><dc:date>2024-11-27T18:45:00+02:00</dc:date>");
+    assert_eq!((dated.published.unwrap().to_string().as_str(), dated.published_raw), ("2024-11-27T18:45:00+02:00", None));
+    let twice = item("<title>РЈРєСЂР°С—РЅР° С– С—С—</title><description>donâ€™t</description>");
+    assert_eq!((twice.title.as_deref(), twice.summary), (Some("Україна і її"), Some(Markup::Html("don’t".into()))));
 }
 
 #[test]

@@ -1,0 +1,65 @@
+//! UTF-8 that was read as windows-1252 or windows-1251 and encoded once more, as `РЈРєСЂР°С—РЅР°` for `Україна`: undone where that is certain.
+
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, WINDOWS_1251, WINDOWS_1252};
+
+/// So many characters in a row that make one together are no accident.
+const NO_ACCIDENT: usize = 3;
+
+/// The text as it was before, if all of it reads as UTF-8 that was taken for something else; else as it is.
+pub(super) fn undone(text: String) -> String {
+    [WINDOWS_1252, WINDOWS_1251].into_iter().find_map(|encoding| reversed(&text, encoding)).unwrap_or(text)
+}
+
+fn reversed(text: &str, encoding: &'static Encoding) -> Option<String> {
+    // The first character that is not ASCII decides for nearly all texts that are right already.
+    let mut foreign = text.chars().filter(|c| !c.is_ascii());
+    let lead = byte(foreign.next()?, encoding)?;
+    let next = byte(foreign.next()?, encoding)?;
+    if !(0xc2..=0xf4).contains(&lead) || !(0x80..=0xbf).contains(&next) {
+        return None;
+    }
+    let bytes: Option<Vec<u8>> = text.chars().map(|c| byte(c, encoding)).collect();
+    let before = String::from_utf8(bytes?).ok()?;
+    let surplus = text.chars().count() - before.chars().count();
+    (surplus >= NO_ACCIDENT || before.chars().any(|c| c >= '\u{2000}')).then_some(before)
+}
+
+/// The byte of a character in a one-byte charset; the five that windows-1252 leaves open stand for themselves.
+fn byte(c: char, encoding: &'static Encoding) -> Option<u8> {
+    if let Ok(byte @ (0..=0x9f)) = u8::try_from(c) {
+        return Some(byte);
+    }
+    let mut buffer = [0; 4];
+    let (bytes, _, lossy) = encoding.encode(c.encode_utf8(&mut buffer));
+    match (bytes, lossy) {
+        (Cow::Owned(bytes), false) => bytes.first().copied(),
+        (Cow::Borrowed(bytes), false) => bytes.first().copied(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_encoded_twice_is_read_as_it_was_meant() {
+        let title = "Умєров розповів про співпрацю: є і ї ґ — об’єкт";
+        for encoding in [WINDOWS_1251, WINDOWS_1252] {
+            let twice: String = encoding.decode_without_bom_handling(title.as_bytes()).0.into_owned();
+            assert_ne!(twice, title);
+            assert_eq!(undone(twice), title, "{}", encoding.name());
+        }
+        assert_eq!(undone("donâ€™t".into()), "don’t");
+    }
+
+    #[test]
+    fn what_is_right_stays() {
+        for text in ["Рівне", "Сі", "Рі", "Рї Сі", "Умєров", "Ñandú", "Ã", "naïve café", "Об’єкт", "plain", "", "Рівень “СВ”", "ÐÑ"]
+        {
+            assert_eq!(undone(text.into()), text);
+        }
+    }
+}
