@@ -212,7 +212,8 @@ fn push_construct(name: &str, child: Option<Child<'_>>, out: &mut String) {
         || child.has_elements()
         || !matches!(child.space, Space::Core | Space::Atom);
     let attributes = if html { " type=\"html\"" } else { " type=\"text\"" };
-    if let Some(text) = child.text().filter(|_| mode == "base64" || kind == "application/octet-stream").and_then(|text| base64(&text)) {
+    let packed = mode == "base64" || kind == "application/octet-stream";
+    if let Some(text) = if packed { child.text().and_then(|text| base64(&text)) } else { None } {
         out.extend(["<", name, attributes, ">"]);
         push_cdata(&text, out);
         out.extend(["</", name, ">"]);

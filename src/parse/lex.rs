@@ -119,7 +119,7 @@ impl<'a> Lexer<'a> {
         let after = rest.get(at + 1..).unwrap_or_default();
         let name = |from: usize| {
             let name = after.get(from..).unwrap_or_default();
-            let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'>' | b'/' | b'<');
+            let ends = |b: &u8| *b <= b' ' || matches!(b, b'>' | b'/' | b'<');
             name.get(..name.iter().take(LONGEST_NAME).position(ends).unwrap_or(name.len().min(LONGEST_NAME))).unwrap_or_default()
         };
         Some(match after.first() {

@@ -7,17 +7,21 @@ use encoding_rs::{Encoding, WINDOWS_1251, WINDOWS_1252};
 /// So many characters in a row that make one together are no accident.
 const NO_ACCIDENT: usize = 3;
 
+/// Bytes that are told to be ASCII at a time.
+const CHUNK: usize = 256;
+
 /// The text as it was before, if all of it reads as UTF-8 that was taken for something else; else as it is.
 pub(super) fn undone(text: String) -> String {
-    [WINDOWS_1252, WINDOWS_1251].into_iter().find_map(|encoding| reversed(&text, encoding)).unwrap_or(text)
+    let Some(ascii) = text.as_bytes().chunks(CHUNK).position(|chunk| !chunk.is_ascii()) else { return text };
+    let foreign = text.as_bytes().iter().skip(ascii * CHUNK).position(|b| !b.is_ascii()).map_or(0, |at| ascii * CHUNK + at);
+    let mut first = text.get(foreign..).unwrap_or_default().chars();
+    let (Some(lead), Some(next)) = (first.next(), first.next()) else { return text };
+    [WINDOWS_1252, WINDOWS_1251].into_iter().find_map(|encoding| reversed(&text, lead, next, encoding)).unwrap_or(text)
 }
 
-fn reversed(text: &str, encoding: &'static Encoding) -> Option<String> {
-    // The first character that is not ASCII decides for nearly all texts that are right already.
-    let mut foreign = text.chars().filter(|c| !c.is_ascii());
-    let lead = byte(foreign.next()?, encoding)?;
-    let next = byte(foreign.next()?, encoding)?;
-    if !(0xc2..=0xf4).contains(&lead) || !(0x80..=0xbf).contains(&next) {
+/// `lead` and `next` are the first character that is not ASCII and the one behind it: they decide for nearly all texts that are right.
+fn reversed(text: &str, lead: char, next: char, encoding: &'static Encoding) -> Option<String> {
+    if !(0xc2..=0xf4).contains(&byte(lead, encoding)?) || !(0x80..=0xbf).contains(&byte(next, encoding)?) {
         return None;
     }
     let bytes: Option<Vec<u8>> = text.chars().map(|c| byte(c, encoding)).collect();
