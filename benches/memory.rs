@@ -16,9 +16,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use feedwire::domain::event::Scene;
-use feedwire::domain::feed::{FeedId, FeedState, Fingerprint, Hot, Validators};
-use feedwire::domain::identity::Key;
+use feedwire::domain::feed::{FeedId, FeedState, Fingerprint, Validators};
+use feedwire::domain::identity::{Alias, Key};
+use feedwire::domain::memory::{Hot, Item, Minute};
 use feedwire::domain::plan::Update;
+use feedwire::domain::text::{Gist, Sketch};
 use feedwire::domain::time::Timestamp;
 use feedwire::store::{self, Store};
 
@@ -74,8 +76,15 @@ async fn fill(dir: &Path, feeds: usize) {
 
 fn update(feed: FeedId, number: u64, now: Timestamp) -> Update {
     let url = format!("https://host.example/feeds/{number}/rss.xml");
-    let key = |n: u64| Key::from_bytes((u128::from(number) << 64 | u128::from(n)).to_be_bytes());
-    let hot = |n| Hot { fingerprint: Fingerprint(u128::from(number) << 64 | u128::from(n)), key: key(n), text: number ^ n, revision: 0 };
+    // Noise, as hashes are: what repeats itself would cost the database less.
+    let noise = |n: u64| xxhash_rust::xxh3::xxh3_128_with_seed(&n.to_be_bytes(), number);
+    let hot = |n: u64| {
+        let id = Key::from_bytes(noise(n).to_be_bytes());
+        let aliases = (1..6).map(|i| Alias(noise(n + i * 1000) as u64)).chain([id.alias()]).collect();
+        let item = Item { id, aliases, date: Minute(n as u32), first: Minute(n as u32), sketch: Sketch::default(), revision: 0, by: None };
+        let gist = Gist { words: noise(n) as u64, ..Gist::default() };
+        Hot { fingerprint: Fingerprint(noise(n)), item, gist, told: Minute(0), streak: 0, held: false }
+    };
     let validators = Validators {
         etag: Some(b"\"0123456789abcdef\"".to_vec()),
         last_modified: Some(b"Wed, 27 Nov 2024 16:45:00 GMT".to_vec()),
@@ -105,7 +114,7 @@ fn update(feed: FeedId, number: u64, now: Timestamp) -> Update {
         time: now,
         first_poll: true,
     };
-    Update { base: 0, state, hot: Some((0..ENTRIES).map(hot).collect()), cold: vec![], scene, events: vec![] }
+    Update { base: 0, state, hot: Some((0..ENTRIES).map(hot).collect()), cold: vec![], marks: None, scene, events: vec![], claims: vec![] }
 }
 
 /// Starts the daemon and waits until it says READY=1.

@@ -13,8 +13,8 @@
 mod farm;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group};
@@ -22,16 +22,18 @@ use farm::Farm;
 use feedwire::domain::agenda::Limits;
 use feedwire::domain::delivery::{Order, SinkId};
 use feedwire::domain::entry::{Entry, Markup};
-use feedwire::domain::event::{EventId, EventKind, Happening, Scene};
-use feedwire::domain::feed::{Backlog, Feed, FeedId, FeedState, Fingerprint, Hot, Pace};
-use feedwire::domain::filter::Route;
-use feedwire::domain::identity::Key;
+use feedwire::domain::event::{EventId, EventKind, Happening, Report, Scene, What};
+use feedwire::domain::feed::{Backlog, Feed, FeedId, FeedState, Fingerprint, Pace};
+use feedwire::domain::filter::{Duplicates, Route};
+use feedwire::domain::identity::{Alias, Key};
+use feedwire::domain::memory::{Hot, Item, Minute};
 use feedwire::domain::plan::{Destination, Update};
+use feedwire::domain::text::{Gist, Sketch};
 use feedwire::fetch::{self, Fetcher, Subscription};
 use feedwire::poll::{Counters, Poller};
 use feedwire::store::{self, Store};
 use tokio::sync::{Semaphore, watch};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
 const FEEDS: usize = 1000;
 const IN_FLIGHT: usize = 64;
@@ -101,7 +103,13 @@ async fn poller(urls: &[String], dir: &std::path::Path, backlog: Backlog) -> (Ar
         contact: None,
         allow_private: vec!["127.0.0.0/8".parse().expect("network")],
     };
-    let route = Route { sink: sinks[0], events: Arc::from(EventKind::ALL), order: Order::Feed, filter: Arc::default() };
+    let route = Route {
+        sink: sinks[0],
+        events: Arc::from(EventKind::ALL),
+        order: Order::Feed,
+        filter: Arc::default(),
+        duplicates: Duplicates::Mark,
+    };
     let poller = Poller {
         instance: "bench".into(),
         store,
@@ -109,6 +117,7 @@ async fn poller(urls: &[String], dir: &std::path::Path, backlog: Backlog) -> (Ar
         feeds: Arc::new(ids.into_iter().zip(urls).map(subscription).collect()),
         numbers,
         routes: vec![route],
+        stories: Mutex::default(),
         max_entries: 2000,
         nudge: watch::channel(()).0,
         parsing: Semaphore::new(2),
@@ -207,13 +216,20 @@ async fn recorded(updates: u64) -> Duration {
 /// What the first poll of a feed records: 30 entries of 2 KB, each an event for one sink.
 fn update(number: u64) -> Update {
     let now = feedwire::clock::now();
-    let key = |n: u64| Key::from_bytes(((u128::from(number) << 64) | u128::from(n)).to_be_bytes());
-    let hot = |n| Hot { fingerprint: Fingerprint(u128::from(number * farm::ENTRIES + n)), key: key(n), text: n, revision: 0 };
+    let noise = |n: u64| xxh3_128_with_seed(&n.to_be_bytes(), number);
+    let hot = |n: u64| {
+        let id = Key::from_bytes(noise(n).to_be_bytes());
+        let aliases = (1..6).map(|i| Alias(noise(n + i * 1000) as u64)).chain([id.alias()]).collect();
+        let item = Item { id, aliases, date: Minute(n as u32), first: Minute(n as u32), sketch: Sketch::default(), revision: 0, by: None };
+        let gist = Gist { words: noise(n) as u64, ..Gist::default() };
+        Hot { fingerprint: Fingerprint(noise(n)), item, gist, told: Minute(0), streak: 0, held: false }
+    };
     let body = "<p>Умєров розповів президенту про співпрацю, її обсяг і п’ять ґрунтовних висновків.</p> ".repeat(12);
     let event = |n: u64| {
         let entry =
             Entry { title: Some(format!("Стаття {n}")), content: Some(Markup::Html(format!("{n} {body}"))), ..Entry::default() };
-        let happening = Happening { id: EventId(format!("evt_{number}_{n}")), kind: EventKind::Created, revision: 0, entry };
+        let what = What::Entry(Box::new(Report { entry, ..Report::default() }));
+        let happening = Happening { id: EventId(format!("evt_{number}_{n}")), kind: EventKind::Created, what };
         (happening, vec![Destination { sink: 1, order: Order::Feed }])
     };
     let scene = Scene {
@@ -232,8 +248,10 @@ fn update(number: u64) -> Update {
         state: FeedState { polls: 1, established: true, ..FeedState::default() },
         hot: Some((0..farm::ENTRIES).map(hot).collect()),
         cold: vec![],
+        marks: None,
         scene,
         events: (0..farm::ENTRIES).map(event).collect(),
+        claims: vec![],
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -248,9 +248,9 @@ impl Era {
         let mut routes = vec![];
         for (options, number) in config.sinks.iter().zip(sinks) {
             let sink = Sink::open(options).map_err(|e| setup(&format!("sink {}", options.id), Box::new(e)))?;
-            deliverers.push(Deliverer::new(options.id.clone(), number, sink, options.rate, store.clone(), start.schedule.clone()));
+            deliverers.push(Deliverer::new(options, number, sink, store.clone(), start.schedule.clone()));
             let (events, filter) = (options.events.clone().into(), Arc::new(options.filter.clone()));
-            routes.push(Route { sink: number, events, order: options.order, filter });
+            routes.push(Route { sink: number, events, order: options.order, filter, duplicates: options.duplicates });
         }
         let poller = Poller {
             instance: config.instance.clone(),
@@ -259,6 +259,7 @@ impl Era {
             feeds: config.feeds.clone(),
             numbers: feeds,
             routes,
+            stories: Mutex::default(),
             max_entries: config.polling.max_entries,
             nudge: watch::channel(()).0,
             parsing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
@@ -275,7 +276,9 @@ impl Era {
 }
 
 impl Prepared {
-    async fn begin(self) -> Result<Era, DaemonError> {
+    async fn begin(mut self) -> Result<Era, DaemonError> {
+        let stories = self.poller.store.stories().await.map_err(DaemonError::Store)?;
+        self.poller.stories = Mutex::new(stories);
         let rows = self.poller.store.feeds().await.map_err(DaemonError::Store)?;
         let agenda = self.poller.agenda(self.limits, &rows);
         let (stop, stopped) = watch::channel(false);

@@ -10,9 +10,10 @@ use tracing::{error, info, warn};
 
 use crate::clock;
 use crate::domain::delivery::{Delivery, DeliveryError, Lane, Settlement, SinkId};
+use crate::domain::filter::Duplicates;
 use crate::domain::retry::{self, Bucket, Condition, Health, Schedule};
 use crate::domain::time::Timestamp;
-use crate::sink::{Rate, Sink};
+use crate::sink::{Options, Sink};
 use crate::store::{Store, StoreError};
 
 /// Why a loop cannot go on.
@@ -34,6 +35,8 @@ pub struct Deliverer {
     pub number: u32,
     /// Where events go.
     pub sink: Sink,
+    /// Whether it is told which events speak of an article that came before.
+    pub marks: bool,
     /// Where they wait.
     pub store: Store,
     /// The waits between attempts.
@@ -67,10 +70,11 @@ pub struct Standing {
 impl Deliverer {
     /// A sink that is thought healthy until it shows otherwise.
     #[must_use]
-    pub fn new(id: SinkId, number: u32, sink: Sink, rate: Option<Rate>, store: Store, schedule: Schedule) -> Self {
-        let bucket = rate.map(|r| Bucket::new(r.per, r.burst));
+    pub fn new(options: &Options, number: u32, sink: Sink, store: Store, schedule: Schedule) -> Self {
+        let bucket = options.rate.map(|r| Bucket::new(r.per, r.burst));
         let state = State { health: Health::default(), bucket, last_error: None, last_success: None, delivered: 0 };
-        Self { id, number, sink, store, schedule, state: Mutex::new(state), beat: AtomicU64::new(0) }
+        let (id, marks) = (options.id.clone(), options.duplicates == Duplicates::Mark);
+        Self { id, number, sink, marks, store, schedule, state: Mutex::new(state), beat: AtomicU64::new(0) }
     }
 
     /// How it is doing.
@@ -158,7 +162,10 @@ impl Deliverer {
                 error!(sink = %self.id, "A stored event is damaged; it is kept as a dead letter.");
                 self.settle(lane, head, Settlement::Bury("the stored event is damaged".into())).await?;
             }
-            Some(Ok(delivery)) => {
+            Some(Ok(mut delivery)) => {
+                if !self.marks {
+                    delivery.event.happening.unmark();
+                }
                 let result = self.sink.deliver(&delivery, clock::now()).await;
                 if result == Err(DeliveryError::Closed) {
                     return Err(DeliverError::Closed);

@@ -1,7 +1,7 @@
 //! The inbound loop: wait, then tick. A tick reads the feed's state, asks the server, decides, and writes all that changed as one.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
@@ -13,8 +13,10 @@ use crate::clock;
 use crate::domain::agenda::{Agenda, Limits};
 use crate::domain::feed::{Body, Feed, FeedState, Known, PollError, Validators};
 use crate::domain::filter::Route;
-use crate::domain::plan::{self, Memory, Outcome, Sifted};
+use crate::domain::memory::Memory;
+use crate::domain::plan::{self, Outcome, Setting, Sifted, Update};
 use crate::domain::schedule;
+use crate::domain::story::Stories;
 use crate::domain::time::Timestamp;
 use crate::fetch::{Answer, Fetcher, Subscription};
 use crate::parse;
@@ -42,6 +44,8 @@ pub struct Poller {
     pub routes: Vec<Route>,
     /// Of one document.
     pub max_entries: usize,
+    /// The articles of late.
+    pub stories: Mutex<Stories>,
     /// Told when there is something to deliver.
     pub nudge: watch::Sender<()>,
     /// Documents parsed at once: no more than there are cores.
@@ -169,7 +173,11 @@ impl Poller {
             }
         };
         report(feed, &before, &outcome);
-        let update = plan::plan(&self.instance, feed, before, &memory, outcome, &self.routes, clock::now());
+        let flooded = before.flood.as_ref().map(|flood| flood.since);
+        let update = self.plan(feed, before, &memory, outcome);
+        if let Some(flood) = update.state.flood.as_ref().filter(|flood| flooded != Some(flood.since)) {
+            warn!(feed = %feed.id, held = flood.held, "Entries look new though they are old; they are held back.");
+        }
         let next_poll = update.state.next_poll;
         let recorded = self.store.record(number, update).await?;
         if recorded.events > 0 {
@@ -177,6 +185,15 @@ impl Poller {
             self.nudge.send_replace(());
         }
         Ok(Some(Ticked { feed: index, first, next_poll }))
+    }
+
+    /// Makes the plan, and remembers what it says of articles before another plan is made.
+    fn plan(&self, feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome) -> Update {
+        let mut stories = self.stories.lock().unwrap_or_else(PoisonError::into_inner);
+        let setting = Setting { instance: &self.instance, routes: &self.routes, stories: &stories, now: clock::now() };
+        let update = plan::plan(feed, before, memory, outcome, setting);
+        update.claims.iter().for_each(|claim| stories.remember(claim));
+        update
     }
 
     /// Makes a document of a body, unless it is the body of last time, and fetches what is remembered of its entries.
@@ -193,8 +210,8 @@ impl Poller {
         if before.body == Some(body) && before.established {
             return Ok(Outcome::Unchanged(validators));
         }
-        memory.hot = self.store.hot(number).await?;
-        let known = memory.known();
+        *memory = self.store.memory(number).await?;
+        let known = memory.known(before.flood.as_ref().is_some_and(|flood| flood.released));
         let sifted = match self.parse(bytes, content_type, validators.url.clone(), known).await {
             Ok(sifted) => sifted,
             Err(e) => return Ok(Outcome::Failed(e)),

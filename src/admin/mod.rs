@@ -101,7 +101,9 @@ pub async fn control(board: Arc<Board>, path: &Path) -> std::io::Result<impl Fut
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    let app = pages_of(board.clone()).merge(Router::new().route("/v1/reload", post(control::reload)).with_state(board));
+    let orders =
+        Router::new().route("/v1/reload", post(control::reload)).route("/v1/flood", post(control::flood)).with_state(board.clone());
+    let app = pages_of(board).merge(orders);
     Ok(async move { drop(axum::serve(listener, app).await) })
 }
 

@@ -1,5 +1,6 @@
 //! The read-only pages.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -81,6 +82,17 @@ struct FeedLine {
     last_new: Option<String>,
     failures: u32,
     last_error: Option<String>,
+    /// What had to be mended to read the last document, by name of the fault.
+    repairs: BTreeMap<String, u32>,
+    flood: Option<FloodLine>,
+}
+
+#[derive(Serialize)]
+struct FloodLine {
+    held: u32,
+    since: String,
+    confirmed: bool,
+    released: bool,
 }
 
 pub(super) async fn feeds(State(board): State<Arc<Board>>, Query(page): Query<Page>) -> Result<Json<FeedsPage>, StatusCode> {
@@ -113,9 +125,10 @@ fn line(feed: &Feed, row: FeedState) -> FeedLine {
         url: feed.url.clone(),
         title: row.title,
         tags: feed.tags.to_vec(),
-        state: match (row.polls, row.failures) {
-            (0, _) => "new",
-            (_, 0) => "ok",
+        state: match (row.polls, row.failures, &row.flood) {
+            (0, ..) => "new",
+            (_, 0, Some(_)) => "held",
+            (_, 0, None) => "ok",
             _ => "failing",
         },
         entries: row.entries,
@@ -125,6 +138,8 @@ fn line(feed: &Feed, row: FeedState) -> FeedLine {
         last_new: row.last_new.map(|t| t.to_string()),
         failures: row.failures,
         last_error: row.last_error,
+        repairs: row.repairs.into_iter().collect(),
+        flood: row.flood.map(|f| FloodLine { held: f.held, since: f.since.to_string(), confirmed: f.confirmed, released: f.released }),
     }
 }
 

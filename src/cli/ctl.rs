@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{CtlArgs, CtlCommand, Failure};
+use super::{CtlArgs, CtlCommand, Failure, FloodDecision};
 use crate::{admin, config, http, log};
 
 /// A reload waits for what it replaces.
@@ -29,7 +29,14 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
                 out.write_all(table(&status, &feeds, &sinks).as_bytes())
             }
         }
-        CtlCommand::Reload { .. } => out.write_all(client.post("/v1/reload").await?.as_bytes()),
+        CtlCommand::Flood { decision, feed } => {
+            let decision = match decision {
+                FloodDecision::Release => "release",
+                FloodDecision::Drop => "drop",
+            };
+            out.write_all(client.post("/v1/flood", &[("feed", feed), ("decision", decision)]).await?.as_bytes())
+        }
+        CtlCommand::Reload { .. } => out.write_all(client.post("/v1/reload", &[]).await?.as_bytes()),
     };
     printed.map_err(|e| Failure::runtime(format!("cannot print: {e}")))
 }
@@ -62,8 +69,8 @@ impl Client {
         serde_json::from_str(&text).map_err(|e| Failure::runtime(format!("the daemon's answer is not JSON: {e}")))
     }
 
-    async fn post(&self, path: &str) -> Result<String, Failure> {
-        self.ask(self.http.post(format!("http://feedwire{path}"))).await
+    async fn post(&self, path: &str, query: &[(&str, &str)]) -> Result<String, Failure> {
+        self.ask(self.http.post(url(path, query))).await
     }
 
     async fn ask(&self, request: reqwest::RequestBuilder) -> Result<String, Failure> {
@@ -91,6 +98,12 @@ impl Client {
             }
         }
     }
+}
+
+/// An address on the socket.
+fn url(path: &str, query: &[(&str, &str)]) -> String {
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    format!("http://feedwire{path}?{query}")
 }
 
 /// For people: the daemon in a line, sinks, and the feeds with trouble first.

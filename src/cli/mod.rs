@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod check;
 pub mod ctl;
@@ -153,12 +153,29 @@ pub enum CtlCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Decide about entries of a feed that are held back because they looked new though they are old.
+    Flood {
+        /// What becomes of them.
+        decision: FloodDecision,
+        /// The feed's name.
+        #[arg(value_name = "FEED")]
+        feed: String,
+    },
     /// Read the configuration anew. A bad one is refused, and the old one stays.
     Reload {
         /// Return when it is done, with exit code 1 if it was refused (this is always so; the flag says it).
         #[arg(long)]
         wait: bool,
     },
+}
+
+/// What becomes of entries that are held back.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FloodDecision {
+    /// They are news: the next poll tells those that the document still has.
+    Release,
+    /// They are old: they stay marked as seen.
+    Drop,
 }
 
 /// An address or a network.

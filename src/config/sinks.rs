@@ -13,7 +13,7 @@ use super::reading::{File, LONGEST_TIME, Reading, Wanted};
 use super::written;
 use crate::domain::delivery::{Order, SinkId};
 use crate::domain::event::EventKind;
-use crate::domain::filter::Filter;
+use crate::domain::filter::{Duplicates, Filter};
 use crate::secret::Secret;
 use crate::sink::{self, Rate, Target, stdout, webhook};
 
@@ -43,36 +43,37 @@ impl Reading<'_> {
             written::Order::Sink => Order::Sink,
             written::Order::None => Order::None,
         };
-        Some(sink::Options { id: SinkId(Arc::from(name.get_ref().as_str())), events, order, rate, filter, target })
+        let duplicates = match w.duplicates {
+            written::Duplicates::Deliver => Duplicates::Deliver,
+            written::Duplicates::Mark => Duplicates::Mark,
+            written::Duplicates::Drop => Duplicates::Drop,
+        };
+        Some(sink::Options { id: SinkId(Arc::from(name.get_ref().as_str())), events, order, rate, filter, duplicates, target })
     }
 
     pub(super) fn events(&mut self, file: &File<'_>, written: Option<Vec<Spanned<String>>>) -> Vec<EventKind> {
-        const LATER: [&str; 10] = [
+        const LATER: [&str; 9] = [
             "feed.failing",
             "feed.recovered",
             "feed.gone",
             "feed.moved",
             "feed.gap",
-            "feed.flood",
             "feed.stale",
             "sink.disabled",
             "sink.recovered",
             "feedwire.ping",
         ];
+        const KNOWN: &str = "there are entry.created, entry.updated and feed.flood";
         let Some(written) = written else { return vec![EventKind::Created] };
         let mut events = BTreeSet::new();
         for name in written {
+            let later = LATER.contains(&name.get_ref().as_str());
             match EventKind::ALL.into_iter().find(|kind| kind.as_str() == name.get_ref()) {
                 Some(kind) => drop(events.insert(kind)),
-                None if LATER.contains(&name.get_ref().as_str()) => {
-                    self.problems.push(
-                        file.at(
-                            name.span(),
-                            "this type of event comes with a later release; today there are entry.created and entry.updated",
-                        ),
-                    );
+                None if later => {
+                    self.problems.push(file.at(name.span(), format!("this type of event comes with a later release; today {KNOWN}")));
                 }
-                None => self.problems.push(file.at(name.span(), "not a type of event: there are entry.created and entry.updated")),
+                None => self.problems.push(file.at(name.span(), format!("not a type of event: {KNOWN}"))),
             }
         }
         events.into_iter().collect()

@@ -219,12 +219,12 @@ f.toml:7:12: interval is shorter than [polling] min_interval (1h)
 7 | interval = \"1m\"
   |            ^^^^
 
-f.toml:9:11: this type of event comes with a later release; today there are entry.created and entry.updated
+f.toml:9:11: this type of event comes with a later release; today there are entry.created, entry.updated and feed.flood
   |
 9 | events = [\"feed.gone\", \"entry.deleted\"]
   |           ^^^^^^^^^^^
 
-f.toml:9:24: not a type of event: there are entry.created and entry.updated
+f.toml:9:24: not a type of event: there are entry.created, entry.updated and feed.flood
   |
 9 | events = [\"feed.gone\", \"entry.deleted\"]
   |                        ^^^^^^^^^^^^^^^

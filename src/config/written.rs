@@ -92,6 +92,8 @@ pub(super) struct Sink {
     pub(super) order: Order,
     pub(super) rate: Option<Spanned<Rate>>,
     #[serde(default)]
+    pub(super) duplicates: Duplicates,
+    #[serde(default)]
     pub(super) filter: Filter,
     pub(super) stdout: Option<Stdout>,
     pub(super) webhook: Option<Webhook>,
@@ -105,6 +107,16 @@ pub(super) enum Order {
     Feed,
     Sink,
     None,
+}
+
+/// `duplicates`
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Duplicates {
+    Deliver,
+    #[default]
+    Mark,
+    Drop,
 }
 
 /// `rate`

@@ -10,7 +10,7 @@ use super::feed::FeedId;
 use super::identity::Key;
 use super::time::Timestamp;
 
-/// What happened.
+/// What kind of thing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum EventKind {
     /// An entry that was never seen before.
@@ -19,11 +19,14 @@ pub enum EventKind {
     /// The words of a known entry changed.
     #[serde(rename = "entry.updated")]
     Updated,
+    /// For operators: a known feed suddenly looked new while its dates were old; what looked new is held back.
+    #[serde(rename = "feed.flood")]
+    Flood,
 }
 
 impl EventKind {
     /// Every kind, for messages that list them.
-    pub const ALL: [Self; 2] = [Self::Created, Self::Updated];
+    pub const ALL: [Self; 3] = [Self::Created, Self::Updated, Self::Flood];
 
     /// The name on the wire.
     #[must_use]
@@ -31,6 +34,7 @@ impl EventKind {
         match self {
             Self::Created => "entry.created",
             Self::Updated => "entry.updated",
+            Self::Flood => "feed.flood",
         }
     }
 }
@@ -45,13 +49,26 @@ impl fmt::Display for EventKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EventId(pub String);
 
+/// Crockford's, in lower case.
+const ALPHABET: &str = "0123456789abcdefghjkmnpqrstvwxyz";
+
 impl EventId {
     /// The id of what happened to one entry: the first 128 bits of SHA-256 over (instance, feed, key, kind, revision), each with its
     /// length before it, in Crockford's base 32 in lower case.
     #[must_use]
     pub fn new(instance: &str, feed: &FeedId, key: Key, kind: EventKind, revision: u16) -> Self {
+        Self::hash(&[instance.as_bytes(), feed.0.as_bytes(), key.as_bytes(), kind.as_str().as_bytes(), &revision.to_be_bytes()])
+    }
+
+    /// The id of what happened to a feed at one poll, by the number of polls before it.
+    #[must_use]
+    pub fn of_feed(instance: &str, feed: &FeedId, kind: EventKind, polls: u64) -> Self {
+        Self::hash(&[instance.as_bytes(), feed.0.as_bytes(), kind.as_str().as_bytes(), &polls.to_be_bytes()])
+    }
+
+    fn hash(parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
-        for part in [instance.as_bytes(), feed.0.as_bytes(), key.as_bytes(), kind.as_str().as_bytes(), &revision.to_be_bytes()] {
+        for part in parts {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
@@ -59,16 +76,22 @@ impl EventId {
         for (to, from) in half.iter_mut().zip(hash.finalize()) {
             *to = from;
         }
-        Self(format!("evt_{}", base32(u128::from_be_bytes(half))))
+        Self::from_bits(u128::from_be_bytes(half))
     }
-}
 
-fn base32(bits: u128) -> String {
-    const ALPHABET: [char; 32] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's',
-        't', 'v', 'w', 'x', 'y', 'z',
-    ];
-    (0..26).rev().filter_map(|i| ALPHABET.get((bits >> (5 * i)) as usize & 31)).collect()
+    /// The id that these bits stand for.
+    #[must_use]
+    pub fn from_bits(bits: u128) -> Self {
+        let digit = |i: u32| ALPHABET.as_bytes().get((bits >> (5 * i)) as usize & 31).copied().map_or('0', char::from);
+        Self(format!("evt_{}", (0..26).rev().map(digit).collect::<String>()))
+    }
+
+    /// The bits that the id stands for; 0 for one that was not made here.
+    #[must_use]
+    pub fn bits(&self) -> u128 {
+        let digits = self.0.strip_prefix("evt_").unwrap_or_default();
+        digits.chars().try_fold(0u128, |bits, c| Some(bits << 5 | ALPHABET.find(c)? as u128)).unwrap_or(0)
+    }
 }
 
 impl fmt::Display for EventId {
@@ -82,12 +105,76 @@ impl fmt::Display for EventId {
 pub struct Happening {
     /// Its id.
     pub id: EventId,
-    /// What happened.
+    /// What kind of thing happened.
     pub kind: EventKind,
-    /// How often the entry's words have changed.
-    pub revision: u16,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened, in full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// To an entry.
+    #[serde(rename = "entry")]
+    Entry(Box<Report>),
+    /// To a feed: entries are held back.
+    #[serde(rename = "flood")]
+    Flood(FloodReport),
+}
+
+/// What happened to an entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
     /// The entry, not yet cleaned.
     pub entry: Entry,
+    /// How often its words have changed.
+    #[serde(default)]
+    pub revision: u16,
+    /// Of an update: how much has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    /// The first event of the same article, from another feed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<EventId>,
+}
+
+/// How much of an entry has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// A few words.
+    Minor,
+    /// The title, a number, or many words.
+    Major,
+}
+
+/// What is held back, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloodReport {
+    /// How many entries are held back.
+    pub held: u32,
+    /// Of how many in the document.
+    pub entries: u32,
+    /// Titles of some of them.
+    pub examples: Vec<String>,
+}
+
+impl Happening {
+    /// Forgets that another feed has brought the article before.
+    pub fn unmark(&mut self) {
+        if let What::Entry(report) = &mut self.what {
+            report.duplicate_of = None;
+        }
+    }
+
+    /// The entry it happened to, if it was one.
+    #[must_use]
+    pub fn entry(&self) -> Option<&Entry> {
+        match &self.what {
+            What::Entry(report) => Some(&report.entry),
+            What::Flood(_) => None,
+        }
+    }
 }
 
 /// Where and when: what the occurrences of one poll share.
@@ -134,8 +221,12 @@ mod tests {
 
     #[test]
     fn an_id_has_26_characters_of_the_alphabet() {
-        assert_eq!(base32(0), "0".repeat(26));
-        assert_eq!(base32(u128::MAX), format!("7{}", "z".repeat(25)));
-        assert_eq!(base32(32), format!("{}10", "0".repeat(24)));
+        let id = |bits| EventId::from_bits(bits).0;
+        assert_eq!(id(0), format!("evt_{}", "0".repeat(26)));
+        assert_eq!(id(u128::MAX), format!("evt_7{}", "z".repeat(25)));
+        assert_eq!(id(32), format!("evt_{}10", "0".repeat(24)));
+        for bits in [0, 1, 32, u128::MAX, 0x0123_4567_89ab_cdef_0f1e_2d3c_4b5a_6978] {
+            assert_eq!(EventId::from_bits(bits).bits(), bits);
+        }
     }
 }

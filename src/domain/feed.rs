@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
-use super::identity::Key;
 use super::time::Timestamp;
 
 /// The name of a feed in the configuration: its identity for good, whatever its URL becomes.
@@ -103,38 +102,65 @@ pub struct FeedState {
     pub site_url: Option<String>,
     /// How many entries the last document held.
     pub entries: u32,
+    /// What had to be mended to read it, by name of the fault, with counts.
+    pub repairs: Vec<(String, u32)>,
+    /// Entries that looked new though they are old.
+    pub flood: Option<Flood>,
+}
+
+/// A feed that was known suddenly looked new while its dates were old: such entries are held back, not told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flood {
+    /// When it was seen first.
+    pub since: Timestamp,
+    /// How many entries are held back.
+    pub held: u32,
+    /// Whether a second poll has seen the same: they are marked as seen, and told if they are released.
+    pub confirmed: bool,
+    /// Whether an operator wants them told.
+    pub released: bool,
+}
+
+/// What an operator says of entries that are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// They are news: the next poll tells them, as far as the document still has them.
+    Release,
+    /// They are old: they stay marked as seen.
+    Drop,
+}
+
+impl FeedState {
+    /// Carries out what an operator says; false when nothing is held back. The next request is not conditional: a 304 would hide what
+    /// is to be told.
+    pub fn decide(&mut self, decision: Decision) -> bool {
+        let Some(flood) = &mut self.flood else { return false };
+        match decision {
+            Decision::Release => flood.released = true,
+            Decision::Drop => self.flood = None,
+        }
+        self.polls += 1;
+        self.forget_document();
+        true
+    }
+
+    /// Has the next poll read the document whole, whether it has changed or not.
+    pub(super) fn forget_document(&mut self) {
+        (self.validators, self.body) = (None, None);
+    }
 }
 
 /// 128 bits over the decoded bytes of one entry and what outside of them changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fingerprint(pub u128);
 
+impl Fingerprint {
+    /// No bytes have it: whoever has it is parsed again.
+    pub const NONE: Self = Self(0);
+}
+
 /// The fingerprints that need no parsing.
 pub type Known = HashSet<Fingerprint>;
-
-/// An entry that the last document carried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hot {
-    /// Its bytes, to skip it unparsed.
-    pub fingerprint: Fingerprint,
-    /// Its identity.
-    pub key: Key,
-    /// Hash of its words, to tell an edit from a touch.
-    pub text: u64,
-    /// How often its words have changed.
-    pub revision: u16,
-}
-
-/// An entry that has left the document: known for as long as it is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cold {
-    /// Its identity.
-    pub key: Key,
-    /// The day it was last seen, since the Unix epoch.
-    pub day: u16,
-    /// How often its words had changed.
-    pub revision: u16,
-}
 
 /// A parsed document.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -24,6 +24,20 @@ pub struct Route {
     pub order: Order,
     /// Which entries it wants.
     pub filter: Arc<Filter>,
+    /// What it wants of an article that another feed has brought already.
+    pub duplicates: Duplicates,
+}
+
+/// What a sink wants of an article that another feed has brought already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// The event, as if it were the only one.
+    Deliver,
+    /// The event, with the id of the first.
+    #[default]
+    Mark,
+    /// Nothing, if it was sent one of the article before.
+    Drop,
 }
 
 /// Which entries a sink wants; an empty condition holds for all.
@@ -50,7 +64,9 @@ impl Filter {
         self.wants_feed(feed) && self.wants_age(entry, now) && self.wants_category(entry) && self.wants_text(entry)
     }
 
-    fn wants_feed(&self, feed: &Feed) -> bool {
+    /// Whether the feed is one of those it wants: all that counts for what happens to a feed.
+    #[must_use]
+    pub fn wants_feed(&self, feed: &Feed) -> bool {
         (self.tags.is_empty() || feed.tags.iter().any(|t| self.tags.contains(t)))
             && self.feeds.as_ref().is_none_or(|globs| globs.is_match(&*feed.id.0))
     }

@@ -1,50 +1,116 @@
-//! Which entry is which: keys that say "the same entry as before".
+//! Which entry is which: the keys it may go by. An entry has many, for publishers change each of them: identifiers are drawn anew at every
+//! request, links move to https, to another path, to another site, titles are edited. Any one may tell that it is the entry of before.
 //!
-//! The scheme has a version, which is part of every key: when the scheme changes, old keys never match by accident.
+//! The scheme has a version, which is part of every key: when the scheme changes, old keys never match by accident. A key means something
+//! in one feed only. Where an entry stands in its document is never part of one.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use url::Url;
+use xxhash_rust::xxh3::xxh3_128;
 
-use super::entry::{Entry, Markup};
+use super::canonical::{canonical, number};
+use super::entry::Entry;
+use super::text::{Reading, TELLING};
 
 /// The version of the scheme below.
-pub const SCHEME: u8 = 1;
+pub const SCHEME: u8 = 2;
 
-/// A key: the scheme and the kind in the first byte, then 120 bits of SHA-256.
+/// A longer identifier is compared by its hash like any other; this is how many words a text without a date needs to be compared at all.
+const TELLING_WITHOUT_DATE: u16 = 24;
+
+/// What a key is made from, the most trusted first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// The publisher's identifier, as written.
+    Guid = 1,
+    /// A canonical URL: the link, or an identifier that is one.
+    Link = 2,
+    /// The host and the last long number of the link.
+    Number = 3,
+    /// Title and date.
+    TitleDate = 4,
+    /// The words of a long body.
+    Body = 5,
+    /// The words of title and body.
+    Text = 6,
+    /// Identifier and link: tells entries apart that share one of them.
+    GuidLink = 7,
+    /// Identifier and title.
+    GuidTitle = 8,
+    /// Link, title and date.
+    LinkTitleDate = 9,
+    /// Identifier, link and title.
+    Named = 10,
+    /// Everything, words and date included: for an entry whose every other key is taken.
+    Whole = 11,
+}
+
+impl Kind {
+    /// Every kind, the most trusted first.
+    pub const ALL: [Self; 11] = [
+        Self::Guid,
+        Self::Link,
+        Self::Number,
+        Self::TitleDate,
+        Self::Body,
+        Self::Text,
+        Self::GuidLink,
+        Self::GuidTitle,
+        Self::LinkTitleDate,
+        Self::Named,
+        Self::Whole,
+    ];
+
+    /// Whether the publisher meant it to name the entry.
+    #[must_use]
+    pub fn is_strong(self) -> bool {
+        matches!(self, Self::Guid | Self::Link)
+    }
+
+    /// Whether it serves where a strong key tells nothing.
+    #[must_use]
+    pub fn is_composite(self) -> bool {
+        matches!(self, Self::GuidLink | Self::GuidTitle | Self::LinkTitleDate | Self::Named | Self::Whole)
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Guid => "identifier",
+            Self::Link => "link",
+            Self::Number => "number in the link",
+            Self::TitleDate => "title and date",
+            Self::Body => "body",
+            Self::Text => "title and body",
+            Self::GuidLink => "identifier and link",
+            Self::GuidTitle => "identifier and title",
+            Self::LinkTitleDate => "link, title and date",
+            Self::Named => "identifier, link and title",
+            Self::Whole => "everything",
+        }
+    }
+}
+
+/// A key: the scheme and the kind in the first byte, then 120 bits of a hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key([u8; 16]);
 
-/// What a key was made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// The publisher's identifier.
-    Guid = 1,
-    /// The canonical link.
-    Link = 2,
-    /// Title and text, when there is neither.
-    Text = 3,
-    /// Identifier and link, when one document gives different entries the same identifier.
-    GuidLink = 4,
-    /// Identifier or link, and title, when the link is the same too.
-    Titled = 5,
-    /// Not an entry: a mark that a first key was given to different entries of one document.
-    Ambiguous = 6,
-}
+/// The first half of a key, kind included: enough to find an entry by among those of its feed (56 bits: with 100,000 entries known, one new
+/// entry in 10¹¹ is taken for another).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Alias(pub u64);
 
 impl Key {
-    fn new(kind: Kind, parts: &[&str]) -> Self {
-        let mut hash = Sha256::new();
+    fn new(kind: Kind, parts: &[&[u8]]) -> Self {
+        let mut joined = Vec::with_capacity(256);
         for part in parts {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
+            joined.extend((part.len() as u64).to_be_bytes());
+            joined.extend(*part);
         }
-        let mut bytes = [0; 16];
-        for (to, from) in bytes.iter_mut().skip(1).zip(hash.finalize()) {
-            *to = from;
-        }
+        let mut bytes = xxh3_128(&joined).to_be_bytes();
         if let Some(first) = bytes.first_mut() {
             *first = (SCHEME << 4) | kind as u8;
         }
@@ -63,20 +129,25 @@ impl Key {
         &self.0
     }
 
-    /// The mark that says of this key: one document gave it to different entries, so it tells nothing, for good.
+    /// The half that entries are found by.
     #[must_use]
-    pub fn ambiguity(&self) -> Self {
-        let mut mark = *self;
-        if let Some(first) = mark.0.first_mut() {
-            *first = (SCHEME << 4) | Kind::Ambiguous as u8;
-        }
-        mark
+    pub fn alias(&self) -> Alias {
+        Alias(self.0.first_chunk().copied().map_or(0, u64::from_be_bytes))
     }
 
-    /// Whether this key was made by the scheme of today.
+    /// What it was made from; `None` if by another scheme.
     #[must_use]
-    pub fn is_current(&self) -> bool {
-        self.0.first().is_some_and(|b| b >> 4 == SCHEME)
+    pub fn kind(&self) -> Option<Kind> {
+        self.alias().kind()
+    }
+}
+
+impl Alias {
+    /// What it was made from; `None` if by another scheme.
+    #[must_use]
+    pub fn kind(self) -> Option<Kind> {
+        let first = (self.0 >> 56) as u8;
+        Kind::ALL.into_iter().find(|kind| first == (SCHEME << 4) | *kind as u8)
     }
 }
 
@@ -86,86 +157,95 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The keys an entry may go by, best first. The later ones serve when the earlier belong to another entry of the same document.
+impl fmt::Debug for Alias {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The key of a link, to look for an entry by its URL.
 #[must_use]
-pub fn candidates(entry: &Entry) -> Vec<Key> {
+pub fn of_link(url: &str) -> Key {
+    Key::new(Kind::Link, &[canonical(url).as_bytes()])
+}
+
+/// All keys of an entry, the most trusted first. At most two of a kind.
+#[must_use]
+pub fn keys(entry: &Entry, reading: &Reading) -> Vec<Key> {
     let guid = entry.id.as_deref().map(str::trim).filter(|s| !s.is_empty());
     let link = entry.url.as_deref().map(canonical);
-    let title = entry.title.as_deref().unwrap_or_default();
-    match (guid, link.as_deref()) {
-        (Some(g), Some(l)) => vec![Key::new(Kind::Guid, &[g]), Key::new(Kind::GuidLink, &[g, l]), Key::new(Kind::Titled, &[g, l, title])],
-        (Some(g), None) => vec![Key::new(Kind::Guid, &[g]), Key::new(Kind::Titled, &[g, "", title])],
-        (None, Some(l)) => vec![Key::new(Kind::Link, &[l]), Key::new(Kind::Titled, &["", l, title])],
-        (None, None) => {
-            let source = |m: &Option<Markup>| m.as_ref().map(|m| m.source().to_owned()).unwrap_or_default();
-            vec![Key::new(Kind::Text, &[title, &source(&entry.summary), &source(&entry.content)])]
-        }
+    let (title, body) = (reading.title.to_be_bytes(), reading.body.to_be_bytes());
+    let date = entry.published.or(entry.updated).map(|d| d.at.0.to_be_bytes());
+    let has_title = entry.title.as_deref().is_some_and(|t| !t.trim().is_empty());
+    let (g, l) = (guid.unwrap_or_default().as_bytes(), link.as_deref().unwrap_or_default().as_bytes());
+    let mut keys = Vec::with_capacity(12);
+    if let Some(guid) = guid {
+        keys.push(Key::new(Kind::Guid, &[g]));
+        let url = guid.starts_with("http://") || guid.starts_with("https://");
+        keys.extend(
+            url.then(|| canonical(guid)).filter(|url| Some(url) != link.as_ref()).map(|url| Key::new(Kind::Link, &[url.as_bytes()])),
+        );
     }
-}
-
-/// The form of a URL that is compared, never the one that is emitted: without scheme, `www.`, user info, trailing slash, tracking
-/// parameters and fragment (unless it routes: `#!`, `#/`). Every other parameter stays, in order; the case of the path stays.
-#[must_use]
-pub fn canonical(url: &str) -> String {
-    let Ok(parsed) = Url::parse(url.trim()) else { return url.trim().to_owned() };
-    if !matches!(parsed.scheme(), "http" | "https") {
-        return parsed.into();
+    if link.is_some() {
+        keys.push(Key::new(Kind::Link, &[l]));
+        keys.extend(entry.url.as_deref().and_then(number).map(|n| Key::new(Kind::Number, &[n.as_bytes()])));
     }
-    let mut out = parsed.host_str().unwrap_or_default().trim_start_matches("www.").to_owned();
-    if let Some(port) = parsed.port() {
-        out.push_str(&format!(":{port}"));
+    keys.extend(date.filter(|_| has_title).map(|date| Key::new(Kind::TitleDate, &[&title, &date])));
+    if u32::from(reading.gist.length) >= TELLING {
+        keys.push(Key::new(Kind::Body, &[&body]));
     }
-    out.push_str(parsed.path().trim_end_matches('/'));
-    let mut separator = '?';
-    for pair in parsed.query().unwrap_or_default().split('&').filter(|p| !p.is_empty() && !is_tracking(p)) {
-        out.push(separator);
-        out.push_str(pair);
-        separator = '&';
+    let bare = guid.is_none() && link.is_none();
+    if bare || date.is_some() && (has_title || reading.gist.length > 0) || reading.gist.length >= TELLING_WITHOUT_DATE {
+        keys.push(Key::new(Kind::Text, &[&title, &body]));
     }
-    if let Some(route) = parsed.fragment().filter(|f| f.starts_with(['!', '/'])) {
-        out.push('#');
-        out.push_str(route);
+    if guid.is_some() && link.is_some() {
+        keys.push(Key::new(Kind::GuidLink, &[g, l]));
     }
-    out
-}
-
-fn is_tracking(pair: &str) -> bool {
-    const NAMES: [&str; 12] =
-        ["fbclid", "gclid", "dclid", "yclid", "msclkid", "igshid", "mc_cid", "mc_eid", "_openstat", "wt_mc", "ocid", "cmpid"];
-    let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
-    name.starts_with("utm_") || NAMES.contains(&name.as_str())
+    if guid.is_some() && has_title {
+        keys.push(Key::new(Kind::GuidTitle, &[g, &title]));
+    }
+    if let Some(date) = date.filter(|_| link.is_some() && has_title) {
+        keys.push(Key::new(Kind::LinkTitleDate, &[l, &title, &date]));
+    }
+    keys.push(Key::new(Kind::Named, &[g, l, &title]));
+    keys.push(Key::new(Kind::Whole, &[g, l, &title, &body, &date.unwrap_or_default()]));
+    keys
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::text;
 
-    #[test]
-    fn urls_that_are_one() {
-        let check = |a: &str, b: &str| assert_eq!(canonical(a), canonical(b), "{a} {b}");
-        check("https://glavcom.ua/a/1.html", "http://www.glavcom.ua/a/1.html?utm_source=rss&fbclid=x#comments");
-        check("https://a.ua/x/", "https://a.ua/x");
-        check("https://a.ua:443/x", "https://a.ua/x");
-        check("https://a.ua/?id=3&utm_medium=m&p=2", "https://a.ua/?id=3&p=2");
+    fn of(entry: &Entry) -> Vec<(Kind, Key)> {
+        keys(entry, &text::read(entry)).iter().map(|k| (k.kind().unwrap(), *k)).collect()
+    }
+
+    fn entry(guid: &str, url: &str, title: &str) -> Entry {
+        Entry { id: Some(guid.into()), url: Some(url.into()), title: Some(title.into()), ..Entry::default() }
     }
 
     #[test]
-    fn urls_that_are_two() {
-        let check = |a: &str, b: &str| assert_ne!(canonical(a), canonical(b), "{a} {b}");
-        check("https://a.ua/?id=3", "https://a.ua/?id=4");
-        check("https://a.ua/Page", "https://a.ua/page");
-        check("https://a.ua/#!/one", "https://a.ua/#!/two");
-        check("https://a.ua/?a=1&b=2", "https://a.ua/?b=2&a=1");
+    fn a_title_or_date_is_not_part_of_a_strong_key() {
+        let (a, b) = (of(&entry(" g ", "https://a.ua/1", "x")), of(&entry("g", "http://www.a.ua/1?utm_source=x", "y")));
+        let strong = |keys: &[(Kind, Key)]| keys.iter().filter(|(kind, _)| kind.is_strong()).copied().collect::<Vec<_>>();
+        assert_eq!(strong(&a), strong(&b));
+        assert_eq!(strong(&a).len(), 2);
+        assert_ne!(a.last(), b.last());
     }
 
     #[test]
-    fn a_title_or_date_is_not_part_of_the_first_key() {
-        let a = Entry { id: Some(" g ".into()), url: Some("https://a.ua/1".into()), title: Some("x".into()), ..Entry::default() };
-        let b = Entry { id: Some("g".into()), url: Some("https://a.ua/2".into()), title: Some("y".into()), ..Entry::default() };
-        assert_eq!(candidates(&a).first(), candidates(&b).first());
-        assert_ne!(candidates(&a).get(1), candidates(&b).get(1));
-        let c = Entry { id: None, ..a.clone() };
-        assert_ne!(candidates(&a).first(), candidates(&c).first());
-        assert!(candidates(&c).iter().all(Key::is_current));
+    fn an_identifier_that_is_the_link_is_a_link_too() {
+        let kinds = |e: &Entry| of(e).iter().map(|(kind, _)| *kind).take(3).collect::<Vec<_>>();
+        assert_eq!(kinds(&entry("https://a.ua/1", "http://a.ua/1/", "x")), [Kind::Guid, Kind::Link, Kind::GuidLink]);
+        assert_eq!(kinds(&entry("https://a.ua/?p=1", "http://a.ua/1/", "x")), [Kind::Guid, Kind::Link, Kind::Link]);
+    }
+
+    #[test]
+    fn an_entry_without_names_goes_by_its_words() {
+        let keys = of(&Entry { title: Some("Лише заголовок".into()), ..Entry::default() });
+        assert_eq!(keys.first().unwrap().0, Kind::Text);
+        assert_eq!(Kind::ALL.map(|k| Alias(u64::from((SCHEME << 4) | k as u8) << 56).kind()), Kind::ALL.map(Some));
+        assert_eq!(Alias(0x1100_0000_0000_0000).kind(), None, "of the first scheme");
     }
 }

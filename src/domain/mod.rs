@@ -7,11 +7,20 @@ pub mod time;
 
 pub mod entry;
 
+mod markup;
+mod words;
+
 pub mod text;
+
+pub mod canonical;
 
 pub mod identity;
 
 pub mod feed;
+
+pub mod memory;
+
+mod recognise;
 
 pub mod schedule;
 
@@ -23,6 +32,18 @@ pub mod filter;
 
 pub mod retry;
 
+pub mod story;
+
+mod flood;
+
+mod merge;
+
 pub mod plan;
 
 pub mod agenda;
+
+#[cfg(test)]
+mod rehearsal;
+
+#[cfg(test)]
+mod scenarios;

@@ -1,39 +1,24 @@
 //! All that one poll changes: (feed, what was remembered, what came of the poll, now) → [`Update`]. Pure: it neither reads nor writes.
 
-use std::collections::{HashMap, HashSet};
-
 use super::delivery::Order;
 use super::entry::Entry;
-use super::event::{EventId, EventKind, Happening, Scene};
-use super::feed::{Backlog, Body, Cold, Document, Feed, FeedState, Fingerprint, Hot, Known, PollError, Validators};
-use super::filter::Route;
-use super::identity::{self, Key};
+use super::event::{EventId, EventKind, FloodReport, Happening, Report, Scene, What};
+use super::feed::{Backlog, Body, Document, Feed, FeedState, Fingerprint, PollError, Validators};
+use super::filter::{Duplicates, Route};
+use super::identity::{self, Alias, Key};
+use super::memory::{Cold, Hot, Mark, Memory, Minute};
+use super::merge::{Found, Merged, merge};
+use super::recognise::Suspect;
 use super::schedule;
+use super::story::{self, Claim, Stories};
 use super::text;
 use super::time::Timestamp;
 
-/// At most so many events tell of changes to one entry: a page with a clock in it is not news every minute.
-const MOST_UPDATES: u16 = 24;
+/// Titles in the report of a flood.
+const EXAMPLES: usize = 5;
 
 /// The longest error text that is kept.
 const LONGEST_ERROR: usize = 200;
-
-/// What the store remembers of a feed's entries.
-#[derive(Clone, Debug, Default)]
-pub struct Memory {
-    /// The entries of the last document.
-    pub hot: Vec<Hot>,
-    /// Those of the asked-for keys that are known from earlier documents.
-    pub cold: HashMap<Key, Cold>,
-}
-
-impl Memory {
-    /// The fingerprints that need no parsing.
-    #[must_use]
-    pub fn known(&self) -> Known {
-        self.hot.iter().map(|h| h.fingerprint).collect()
-    }
-}
 
 /// A document whose unknown entries have been given keys and hashes, once for the look-up and for the plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,16 +26,6 @@ pub struct Sifted {
     document: Document,
     /// Oldest first.
     suspects: Vec<Suspect>,
-}
-
-/// An entry that was parsed because its bytes were not known: it may be new, edited or touched.
-#[derive(Clone, Debug, PartialEq)]
-struct Suspect {
-    /// Its place in the document.
-    index: usize,
-    fingerprint: Fingerprint,
-    keys: Vec<Key>,
-    words: u64,
 }
 
 impl Sifted {
@@ -61,11 +36,15 @@ impl Sifted {
             Body::Parsed(entry) => Some((index, scanned.fingerprint, &**entry)),
             Body::Known | Body::Broken(_) => None,
         });
-        let suspect = |(index, fingerprint, entry): (usize, Fingerprint, &Entry)| Suspect {
-            index,
-            fingerprint,
-            keys: identity::candidates(entry),
-            words: text::digest(entry),
+        let suspect = |(index, fingerprint, entry): (usize, Fingerprint, &Entry)| {
+            let reading = text::read(entry);
+            Suspect {
+                index,
+                fingerprint,
+                keys: identity::keys(entry, &reading),
+                date: entry.published.or(entry.updated).map_or(Minute(0), |d| d.at.into()),
+                reading,
+            }
         };
         let mut dates = parsed.clone().filter_map(|(.., entry)| entry.published.or(entry.updated));
         // Most documents begin with the newest entry; one whose dates rise does not.
@@ -77,11 +56,10 @@ impl Sifted {
         Self { document, suspects }
     }
 
-    /// The keys that must be looked up among the cold ones before the plan can be made; none when nothing in the document looks new.
+    /// The names that must be looked up among the cold entries before the plan can be made; none when nothing in the document looks new.
     #[must_use]
-    pub fn wanted(&self) -> Vec<Key> {
-        let keys = |s: &Suspect| s.keys.first().map(Key::ambiguity).into_iter().chain(s.keys.iter().copied()).collect::<Vec<_>>();
-        self.suspects.iter().flat_map(keys).collect()
+    pub fn wanted(&self) -> Vec<Alias> {
+        self.suspects.iter().flat_map(|s| s.keys.iter().map(Key::alias)).collect()
     }
 
     /// The document, for those who report on it.
@@ -127,12 +105,16 @@ pub struct Update {
     pub state: FeedState,
     /// The entries of the document, if it was read.
     pub hot: Option<Vec<Hot>>,
-    /// Entries that left the document, and marks of ambiguous keys.
+    /// Entries that left the document.
     pub cold: Vec<Cold>,
+    /// All keys that tell nothing, when they have changed.
+    pub marks: Option<Vec<Mark>>,
     /// What the events share.
     pub scene: Scene,
     /// The events, oldest first, each with the sinks that want it.
     pub events: Vec<(Happening, Vec<Destination>)>,
+    /// What the events say of articles that other feeds may bring too.
+    pub claims: Vec<Claim>,
 }
 
 /// A sink that wants an event.
@@ -144,17 +126,29 @@ pub struct Destination {
     pub order: Order,
 }
 
+/// What a plan is made in, beside the feed itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// `instance` of the configuration.
+    pub instance: &'a str,
+    /// The sinks.
+    pub routes: &'a [Route],
+    /// The articles that other feeds have brought.
+    pub stories: &'a Stories,
+    /// The present.
+    pub now: Timestamp,
+}
+
 /// Makes the plan. `memory.cold` must answer for all of [`Sifted::wanted`].
 #[must_use]
-pub fn plan(instance: &str, feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, routes: &[Route], now: Timestamp) -> Update {
-    let base = before.polls;
-    let first_poll = !before.established;
+pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, setting: Setting<'_>) -> Update {
+    let (base, first_poll, now) = (before.polls, !before.established, setting.now);
     let mut state = FeedState { polls: base + 1, last_poll: Some(now), ..before };
-    let (mut hot, mut cold, mut found) = (None, vec![], vec![]);
+    let mut read = None;
     match outcome {
         Outcome::Failed(error) => fail(feed, &mut state, &error, now),
         Outcome::NotModified(validators) => {
-            merge(&mut state.validators, validators);
+            merge_validators(&mut state.validators, validators);
             succeed(feed, &mut state, false, now);
         }
         Outcome::Unchanged(validators) => {
@@ -162,18 +156,18 @@ pub fn plan(instance: &str, feed: &Feed, before: FeedState, memory: &Memory, out
             succeed(feed, &mut state, false, now);
         }
         Outcome::Modified { validators, body, mut sifted } => {
-            let mut merged = Merge::new(memory, now).run(&sifted);
+            let mut merged = merge(memory, &state, &sifted.document, &sifted.suspects, now);
             succeed(feed, &mut state, merged.found.iter().any(|f| f.kind == EventKind::Created), now);
             if first_poll {
                 keep_backlog(feed.backlog, &mut merged.found);
             }
-            found = merged.found.into_iter().map(|f| (sifted.take(f.index), f)).collect();
-            (hot, cold) = (Some(merged.hot), merged.cold);
-            remember(&mut state, validators, body, sifted.document);
+            remember(&mut state, validators, body, &mut sifted.document);
+            settle(feed, &mut state, &merged, now);
+            read = Some((sifted, merged));
         }
     }
     let scene = Scene {
-        instance: instance.to_owned(),
+        instance: setting.instance.to_owned(),
         feed: feed.id.clone(),
         url: feed.url.clone(),
         title: state.title.clone(),
@@ -183,18 +177,83 @@ pub fn plan(instance: &str, feed: &Feed, before: FeedState, memory: &Memory, out
         time: now,
         first_poll,
     };
-    let events = found.into_iter().map(|(entry, f)| f.route(entry, instance, feed, routes, now)).collect();
-    Update { base, state, hot, cold, scene, events }
+    let mut update = Update { base, state, hot: None, cold: vec![], marks: None, scene, events: vec![], claims: vec![] };
+    if let Some((mut sifted, merged)) = read {
+        let mut teller = Teller { feed, setting, update: &mut update };
+        teller.flood(&sifted, &merged);
+        merged.found.iter().for_each(|found| teller.entry(*found, &mut sifted, &merged));
+        (update.hot, update.cold, update.marks) = (Some(merged.hot), merged.cold, merged.marks);
+    }
+    update
+}
+
+/// What waits for the next poll has it read the document whole, and soon if it is a flood that must be confirmed or cleared.
+fn settle(feed: &Feed, state: &mut FeedState, merged: &Merged, now: Timestamp) {
+    if merged.unsettled {
+        state.forget_document();
+    }
+    let held = merged.hot.iter().filter(|row| row.held).count();
+    state.flood = merged.stance.flood(state.flood.take(), held, now);
+    if state.flood.as_ref().is_some_and(|flood| !flood.confirmed) {
+        state.next_poll = state.next_poll.min(now.after(feed.pace.fixed.unwrap_or(feed.pace.min)));
+    }
+}
+
+/// Makes events of what was found.
+struct Teller<'a> {
+    feed: &'a Feed,
+    setting: Setting<'a>,
+    update: &'a mut Update,
+}
+
+impl Teller<'_> {
+    /// Tells operators of a flood when it is first seen.
+    fn flood(&mut self, sifted: &Sifted, merged: &Merged) {
+        let Some(flood) = self.update.state.flood.as_ref().filter(|f| f.since == self.setting.now && !f.confirmed) else { return };
+        let old = sifted.suspects.iter().enumerate().filter(|(i, _)| merged.stance.old.contains(i));
+        let titles = old.filter_map(|(_, suspect)| match &sifted.document.entries.get(suspect.index)?.body {
+            Body::Parsed(entry) => entry.title.clone(),
+            _ => None,
+        });
+        let report = FloodReport { held: flood.held, entries: self.update.state.entries, examples: titles.take(EXAMPLES).collect() };
+        let id = EventId::of_feed(self.setting.instance, &self.feed.id, EventKind::Flood, self.update.base);
+        let wanted = |r: &&Route| r.events.contains(&EventKind::Flood) && r.filter.wants_feed(self.feed);
+        let to = self.setting.routes.iter().filter(wanted).map(destination).collect();
+        self.update.events.push((Happening { id, kind: EventKind::Flood, what: What::Flood(report) }, to));
+    }
+
+    fn entry(&mut self, found: Found, sifted: &mut Sifted, merged: &Merged) {
+        let Setting { instance, routes, stories, now } = self.setting;
+        let (entry, id) = (sifted.take(found.index), EventId::new(instance, &self.feed.id, found.id, found.kind, found.revision));
+        let url = entry.url.as_deref().filter(|url| story::tells(url, |alias| merged.ambiguous.contains(&alias)));
+        let told = found.kind == EventKind::Created;
+        let keys = sifted.suspects.get(found.suspect).filter(|_| told).map(|s| story::keys(url, &s.reading)).unwrap_or_default();
+        let origin = stories.origin(&keys, &self.feed.id, &id);
+        let again = |r: &Route| r.duplicates == Duplicates::Drop && origin.is_some_and(|origin| origin.reaches(r.sink));
+        let wanted = |r: &&Route| r.events.contains(&found.kind) && r.filter.admits(self.feed, &entry, now) && !again(r);
+        let to: Vec<_> = routes.iter().filter(wanted).map(destination).collect();
+        if !keys.is_empty() {
+            let sinks = to.iter().map(|d| d.sink).collect();
+            self.update.claims.push(Stories::claim(keys, &self.feed.id, &id, origin, sinks, now));
+        }
+        let report = Report { entry, revision: found.revision, level: found.level, duplicate_of: origin.map(story::Origin::event) };
+        self.update.events.push((Happening { id, kind: found.kind, what: What::Entry(Box::new(report)) }, to));
+    }
+}
+
+fn destination(route: &Route) -> Destination {
+    Destination { sink: route.sink, order: route.order }
 }
 
 /// What a document says of its feed, and what makes the next request conditional: nothing, if the document was cut, for then it may have
 /// lost entries that a 304 would hide.
-fn remember(state: &mut FeedState, validators: Validators, body: u128, document: Document) {
+fn remember(state: &mut FeedState, validators: Validators, body: u128, document: &mut Document) {
     state.validators = worth_keeping(validators).filter(|_| document.complete);
     state.body = document.complete.then_some(body);
     state.entries = u32::try_from(document.entries.len()).unwrap_or(u32::MAX);
-    state.title = document.head.title.or(state.title.take());
-    state.site_url = document.head.site_url.or(state.site_url.take());
+    state.title = document.head.title.take().or(state.title.take());
+    state.site_url = document.head.site_url.take().or(state.site_url.take());
+    state.repairs = document.repairs.iter().map(|(fault, count)| ((*fault).to_owned(), *count)).collect();
 }
 
 fn fail(feed: &Feed, state: &mut FeedState, error: &PollError, now: Timestamp) {
@@ -218,7 +277,7 @@ fn worth_keeping(v: Validators) -> Option<Validators> {
 }
 
 /// A 304 may bring newer validators; those it does not mention stay (RFC 9111 §4.3.4).
-fn merge(stored: &mut Option<Validators>, fresh: Validators) {
+fn merge_validators(stored: &mut Option<Validators>, fresh: Validators) {
     if let Some(stored) = stored {
         stored.etag = fresh.etag.or(stored.etag.take());
         stored.last_modified = fresh.last_modified.or(stored.last_modified.take());
@@ -232,138 +291,6 @@ fn keep_backlog(backlog: Backlog, found: &mut Vec<Found>) {
         Backlog::All => usize::MAX,
     };
     found.drain(..found.len().saturating_sub(keep));
-}
-
-/// Something that happened to an entry, before anybody was asked whether he wants it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Found {
-    index: usize,
-    key: Key,
-    kind: EventKind,
-    revision: u16,
-}
-
-impl Found {
-    fn route(self, entry: Entry, instance: &str, feed: &Feed, routes: &[Route], now: Timestamp) -> (Happening, Vec<Destination>) {
-        let wanted = |r: &&Route| r.events.contains(&self.kind) && r.filter.admits(feed, &entry, now);
-        let to = routes.iter().filter(wanted).map(|r| Destination { sink: r.sink, order: r.order }).collect();
-        let id = EventId::new(instance, &feed.id, self.key, self.kind, self.revision);
-        (Happening { id, kind: self.kind, revision: self.revision, entry }, to)
-    }
-}
-
-/// Who has a key in this document.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Claim {
-    words: u64,
-    /// The most particular of its keys: identifier, link and title; not known of an entry that was not parsed.
-    particular: Option<Key>,
-}
-
-impl Claim {
-    fn of(suspect: &Suspect) -> Self {
-        Self { words: suspect.words, particular: suspect.keys.last().copied() }
-    }
-
-    /// Whether both are one entry, written twice: the same words under the same identifier and link.
-    fn is_same(&self, other: &Self) -> bool {
-        self.words == other.words && (self.particular.is_none() || self.particular == other.particular)
-    }
-}
-
-/// Brings a document together with what is remembered.
-struct Merge<'a> {
-    memory: &'a Memory,
-    day: u16,
-    /// Keys that an entry of this document goes by.
-    claimed: HashMap<Key, Claim>,
-    ambiguous: HashSet<Key>,
-    hot: Vec<Hot>,
-    cold: Vec<Cold>,
-    found: Vec<Found>,
-}
-
-impl<'a> Merge<'a> {
-    fn new(memory: &'a Memory, now: Timestamp) -> Self {
-        Self { memory, day: now.day(), claimed: HashMap::new(), ambiguous: HashSet::new(), hot: vec![], cold: vec![], found: vec![] }
-    }
-
-    fn run(mut self, sifted: &Sifted) -> Self {
-        self.carry_over(&sifted.document);
-        self.mark_ambiguous(&sifted.suspects);
-        for suspect in &sifted.suspects {
-            self.place(suspect);
-        }
-        self.retire(sifted.document.complete);
-        self
-    }
-
-    /// What has not changed by a byte stays what it was, and its keys are taken.
-    fn carry_over(&mut self, document: &Document) {
-        let rows: HashMap<_, _> = self.memory.hot.iter().map(|h| (h.fingerprint, *h)).collect();
-        let mut seen = HashSet::new();
-        for row in document.entries.iter().filter_map(|e| rows.get(&e.fingerprint)) {
-            if seen.insert(row.fingerprint) {
-                self.claimed.insert(row.key, Claim { words: row.text, particular: None });
-                self.hot.push(*row);
-            }
-        }
-    }
-
-    /// A first key that different entries of one document share tells nothing about any of them, for good.
-    fn mark_ambiguous(&mut self, suspects: &[Suspect]) {
-        let mut owners = self.claimed.clone();
-        for suspect in suspects {
-            let Some(first) = suspect.keys.first().copied() else { continue };
-            let mark = first.ambiguity();
-            if self.memory.cold.contains_key(&mark) {
-                self.ambiguous.insert(first);
-            } else if !owners.entry(first).or_insert(Claim::of(suspect)).is_same(&Claim::of(suspect)) && self.ambiguous.insert(first) {
-                self.cold.push(Cold { key: mark, day: self.day, revision: 0 });
-            }
-        }
-    }
-
-    /// Gives an entry its key, and finds out whether that is news.
-    fn place(&mut self, suspect: &Suspect) {
-        let (claim, words, fingerprint) = (Claim::of(suspect), suspect.words, suspect.fingerprint);
-        for key in suspect.keys.iter().copied().filter(|k| !self.ambiguous.contains(k)).collect::<Vec<_>>() {
-            match self.claimed.get(&key) {
-                Some(other) if other.is_same(&claim) => return,
-                Some(_) => {}
-                None => {
-                    self.claimed.insert(key, claim);
-                    let revision = self.judge(key, words, suspect.index);
-                    self.hot.push(Hot { fingerprint, key, text: words, revision });
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Compares with what is remembered under the key; returns the entry's revision from now on.
-    fn judge(&mut self, key: Key, words: u64, index: usize) -> u16 {
-        let earlier = self.memory.hot.iter().find(|h| h.key == key);
-        let (kind, revision) = match (earlier, self.memory.cold.get(&key)) {
-            (Some(hot), _) if hot.text == words || hot.revision >= MOST_UPDATES => return hot.revision,
-            (Some(hot), _) => (EventKind::Updated, hot.revision + 1),
-            (None, Some(cold)) => return cold.revision,
-            (None, None) => (EventKind::Created, 0),
-        };
-        self.found.push(Found { index, key, kind, revision });
-        revision
-    }
-
-    /// Rows whose entry is gone from a whole document are kept elsewhere; a cut document says nothing about what it lacks.
-    fn retire(&mut self, complete: bool) {
-        for row in self.memory.hot.iter().filter(|h| !self.claimed.contains_key(&h.key)) {
-            if complete {
-                self.cold.push(Cold { key: row.key, day: self.day, revision: row.revision });
-            } else {
-                self.hot.push(*row);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

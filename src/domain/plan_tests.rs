@@ -1,85 +1,22 @@
 //! Tables and properties of the plan.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::entry::Markup;
-use crate::domain::feed::{FeedId, Fingerprint, Head, Pace, Scanned};
-use crate::domain::filter::Filter;
-use crate::domain::time::Moment;
+use crate::domain::event::Level;
+use crate::domain::feed::Decision;
+use crate::domain::merge::{DEBOUNCE, MOST_UPDATES};
+use crate::domain::rehearsal::*;
 
-const NOW: Timestamp = Timestamp(1_732_725_900_000);
-
-fn feed(backlog: Backlog) -> Feed {
-    let hour = Duration::from_secs(3600);
-    let pace = Pace { fixed: None, min: hour / 12, mean: hour / 2, max: 24 * hour };
-    Feed { id: FeedId(Arc::from("f")), url: "https://a.ua/rss".into(), tags: Arc::from(vec![]), backlog, pace }
-}
-
-fn entry(guid: &str, title: &str) -> Entry {
-    Entry {
-        id: Some(guid.into()),
-        url: Some(format!("https://a.ua/{guid}")),
-        title: Some(title.into()),
-        content: Some(Markup::Html(format!("<p>{title}</p>"))),
-        ..Entry::default()
-    }
-}
-
-/// What `scan` and `parse` would give, with the debug form of an entry as its bytes.
-fn document(memory: &Memory, entries: &[Entry]) -> Document {
-    let known = memory.known();
-    let scanned = entries.iter().map(|e| {
-        let fingerprint = Fingerprint(xxhash_rust::xxh3::xxh3_128(format!("{e:?}").as_bytes()));
-        let body = if known.contains(&fingerprint) { Body::Known } else { Body::Parsed(Box::new(e.clone())) };
-        Scanned { fingerprint, body }
-    });
-    Document { head: Head::default(), entries: scanned.collect(), complete: true, ..Document::default() }
-}
-
-/// A store in twenty lines: what a feed remembers, poll after poll.
-#[derive(Default)]
-struct Remembered {
-    state: FeedState,
-    hot: Vec<Hot>,
-    cold: HashMap<Key, Cold>,
-}
-
-impl Remembered {
-    fn poll_with(&mut self, feed: &Feed, outcome: impl FnOnce(&Memory) -> Outcome) -> Vec<String> {
-        let mut memory = Memory { hot: self.hot.clone(), cold: HashMap::new() };
-        let outcome = outcome(&memory);
-        if let Outcome::Modified { sifted, .. } = &outcome {
-            memory.cold = sifted.wanted().iter().filter_map(|k| self.cold.get(k).map(|c| (*k, *c))).collect();
-        }
-        let route = Route { sink: 1, events: Arc::from(EventKind::ALL), order: Order::Feed, filter: Arc::new(Filter::default()) };
-        let update = plan("main", feed, self.state.clone(), &memory, outcome, &[route], NOW);
-        self.state = update.state;
-        self.hot = update.hot.unwrap_or(std::mem::take(&mut self.hot));
-        self.cold.extend(update.cold.into_iter().map(|c| (c.key, c)));
-        let line = |(h, to): &(Happening, Vec<Destination>)| {
-            assert_eq!(to.len(), 1);
-            format!("{} {}", h.kind, h.entry.title.clone().unwrap())
-        };
-        update.events.iter().map(line).collect()
-    }
-
-    fn poll(&mut self, entries: &[Entry]) -> Vec<String> {
-        self.poll_with(&feed(Backlog::None), |m| modified(document(m, entries)))
-    }
-}
-
-fn modified(document: Document) -> Outcome {
-    Outcome::Modified { validators: Validators::default(), body: 1, sifted: Sifted::new(document) }
-}
+const DAY: Duration = Duration::from_secs(86_400);
 
 #[test]
 fn the_first_successful_poll_emits_the_backlog_and_no_more() {
     let three = [entry("3", "three"), entry("2", "two"), entry("1", "one")];
-    let first = |backlog| Remembered::default().poll_with(&feed(backlog), |m| modified(document(m, &three)));
+    let first = |backlog| Rehearsal::new("f", backlog).poll(&three);
     assert_eq!(first(Backlog::None), Vec::<String>::new());
     assert_eq!(first(Backlog::Newest(2)), ["entry.created two", "entry.created three"]);
     assert_eq!(first(Backlog::All), ["entry.created one", "entry.created two", "entry.created three"]);
@@ -87,34 +24,64 @@ fn the_first_successful_poll_emits_the_backlog_and_no_more() {
 
 #[test]
 fn a_failed_poll_does_not_turn_the_backlog_into_news() {
-    let mut r = Remembered::default();
-    assert!(r.poll_with(&feed(Backlog::None), |_| Outcome::Failed(PollError::Dns("x".into()))).is_empty());
-    assert!(!r.state.established && r.state.failures == 1 && r.state.next_poll > NOW);
+    let mut r = Rehearsal::default();
+    assert!(r.poll_with(|_| Outcome::Failed(PollError::Dns("x".into()))).is_empty());
+    assert!(!r.state.established && r.state.failures == 1 && r.state.next_poll > r.now);
     assert!(r.poll(&[entry("1", "one")]).is_empty());
     assert_eq!(r.poll(&[entry("2", "two"), entry("1", "one")]), ["entry.created two"]);
 }
 
 #[test]
 fn an_edit_is_an_update_and_a_touch_is_nothing() {
-    let mut r = Remembered::default();
+    let mut r = Rehearsal::default();
     r.poll(&[entry("1", "one")]);
-    let touched = Entry { updated: Some(Moment { at: NOW, offset: 0 }), ..entry("1", "ONE!") };
+    let touched = Entry { updated: at(NOW), ..entry("1", "ONE!") };
     assert!(r.poll(&[touched]).is_empty());
     assert_eq!(r.poll(&[entry("1", "other")]), ["entry.updated other"]);
     assert!(r.poll(&[entry("1", "other")]).is_empty());
+    let What::Entry(report) = &r.told.last().unwrap().0.what else { panic!() };
+    assert_eq!((report.revision, report.level), (1, Some(Level::Major)));
+    let corrected = Entry { content: Some(crate::domain::entry::Markup::Html("<p>othr</p>".into())), ..entry("1", "other") };
+    assert_eq!(r.poll(&[corrected]), ["entry.updated other"]);
+    let What::Entry(report) = &r.told.last().unwrap().0.what else { panic!() };
+    assert_eq!((report.revision, report.level), (2, Some(Level::Minor)));
+    assert_ne!(r.told[0].0.id, r.told[1].0.id);
+}
+
+#[test]
+fn a_change_is_told_once_when_it_has_come_to_rest() {
+    let mut r = Rehearsal::default();
+    r.poll(&[entry("0", "zero")]);
+    assert_eq!(r.poll(&[entry("1", "one"), entry("0", "zero")]).len(), 1);
+    let soon = |r: &mut Rehearsal, title: &str| {
+        r.now = r.now.before(29 * MINUTE);
+        r.poll(&[entry("1", title), entry("0", "zero")])
+    };
+    assert!(soon(&mut r, "first correction").is_empty(), "a minute after it was told");
+    assert_eq!((r.state.validators.clone(), r.state.body), (None, None), "the next poll must not be answered 304");
+    assert!(soon(&mut r, "second correction").is_empty());
+    r.rest(DEBOUNCE);
+    assert_eq!(soon(&mut r, "second correction"), ["entry.updated second correction"]);
+    assert!(r.state.validators.is_some() && soon(&mut r, "second correction").is_empty());
+    // What is taken back before it was told has not happened.
+    assert!(soon(&mut r, "third").is_empty() && soon(&mut r, "second correction").is_empty());
+    r.rest(DEBOUNCE);
+    assert!(soon(&mut r, "second correction").is_empty());
 }
 
 #[test]
 fn an_entry_that_changes_for_ever_is_reported_so_often_and_no_more() {
-    let mut r = Remembered::default();
+    let mut r = Rehearsal::default();
     r.poll(&[entry("1", "start")]);
-    let events: usize = (0..100).map(|n| r.poll(&[entry("1", &format!("clock {n}"))]).len()).sum();
-    assert_eq!(events, usize::from(MOST_UPDATES));
+    let events = |r: &mut Rehearsal| -> usize { (0..100).map(|n| r.poll(&[entry("1", &format!("clock {n}"))]).len()).sum() };
+    assert_eq!(events(&mut r), usize::from(MOST_UPDATES));
+    r.rest(DAY);
+    assert_eq!(events(&mut r), usize::from(MOST_UPDATES), "after a day's rest it is listened to again");
 }
 
 #[test]
 fn an_entry_that_comes_back_is_no_news() {
-    let mut r = Remembered::default();
+    let mut r = Rehearsal::default();
     r.poll(&[entry("1", "one")]);
     assert_eq!(r.poll(&[entry("2", "two")]), ["entry.created two"]);
     assert!(r.poll(&[entry("2", "two"), entry("1", "one")]).is_empty());
@@ -122,7 +89,7 @@ fn an_entry_that_comes_back_is_no_news() {
 
 #[test]
 fn one_guid_for_different_entries_loses_none() {
-    let mut r = Remembered::default();
+    let mut r = Rehearsal::default();
     let with_guid = |n: &str| Entry { id: Some("same".into()), ..entry(n, n) };
     r.poll(&[with_guid("1")]);
     assert_eq!(r.poll(&[with_guid("2"), with_guid("1")]), ["entry.created 2"]);
@@ -135,7 +102,7 @@ fn one_guid_for_different_entries_loses_none() {
 #[test]
 fn one_guid_and_the_same_words_at_different_links_are_different_entries() {
     let at = |link: &str| Entry { id: Some("same".into()), url: Some(format!("https://a.ua/{link}")), ..entry("x", "placeholder") };
-    let mut r = Remembered::default();
+    let mut r = Rehearsal::default();
     r.poll(&[entry("0", "zero")]);
     assert_eq!(r.poll(&[at("1"), at("2"), at("3"), at("2?utm_source=rss")]).len(), 3);
     assert!(r.poll(&[at("1"), at("2"), at("3")]).is_empty());
@@ -143,7 +110,7 @@ fn one_guid_and_the_same_words_at_different_links_are_different_entries() {
 
 #[test]
 fn the_same_entry_twice_in_a_document_is_one() {
-    let mut r = Remembered::default();
+    let mut r = Rehearsal::default();
     r.poll(&[entry("0", "zero")]);
     let again = Entry { categories: vec!["x".into()], ..entry("1", "one") };
     assert_eq!(r.poll(&[entry("1", "one"), again, entry("1", "one")]), ["entry.created one"]);
@@ -151,21 +118,17 @@ fn the_same_entry_twice_in_a_document_is_one() {
 
 #[test]
 fn rising_dates_tell_the_order() {
-    let dated = |n: i64| Entry { published: Some(Moment { at: Timestamp(n), offset: 0 }), ..entry(&n.to_string(), &n.to_string()) };
-    let emitted = |e: &[Entry]| Remembered::default().poll_with(&feed(Backlog::All), |m| modified(document(m, e)));
+    let dated = |n: i64| Entry { published: at(Timestamp(n * 60_000)), ..entry(&n.to_string(), &n.to_string()) };
+    let emitted = |e: &[Entry]| Rehearsal::new("f", Backlog::All).poll(e);
     assert_eq!(emitted(&[dated(1), dated(2), dated(3)]), emitted(&[dated(3), dated(2), dated(1)]));
 }
 
 #[test]
 fn a_cut_document_leaves_no_validators_and_ages_nothing() {
-    let mut r = Remembered::default();
+    let mut r = Rehearsal::default();
     r.poll(&[entry("2", "two"), entry("1", "one")]);
     let hot = r.hot.len();
-    r.poll_with(&feed(Backlog::None), |m| Outcome::Modified {
-        validators: Validators { etag: Some(b"x".to_vec()), ..Validators::default() },
-        body: 7,
-        sifted: Sifted::new(Document { complete: false, ..document(m, &[entry("2", "two")]) }),
-    });
+    r.poll_with(|known| modified(Document { complete: false, ..document(known, &[entry("2", "two")]) }));
     assert_eq!((r.state.validators.clone(), r.state.body, r.hot.len()), (None, None, hot));
 }
 
@@ -176,22 +139,125 @@ fn validators_are_kept_on_failure_merged_on_304_and_replaced_on_200() {
         last_modified: modified.map(|s| s.as_bytes().to_vec()),
         url: "u".into(),
     };
-    let mut r = Remembered::default();
-    let f = feed(Backlog::None);
-    r.poll_with(&f, |m| Outcome::Modified { validators: v(Some("a"), Some("b")), body: 1, sifted: Sifted::new(document(m, &[])) });
-    r.poll_with(&f, |_| Outcome::Failed(PollError::Malformed("an HTML page".into())));
+    let mut r = Rehearsal::default();
+    r.poll_with(|known| Outcome::Modified { validators: v(Some("a"), Some("b")), body: 1, sifted: Sifted::new(document(known, &[])) });
+    r.poll_with(|_| Outcome::Failed(PollError::Malformed("an HTML page".into())));
     assert_eq!(r.state.validators, Some(v(Some("a"), Some("b"))));
-    r.poll_with(&f, |_| Outcome::NotModified(v(Some("c"), None)));
+    r.poll_with(|_| Outcome::NotModified(v(Some("c"), None)));
     assert_eq!(r.state.validators, Some(v(Some("c"), Some("b"))));
-    r.poll_with(&f, |_| Outcome::Unchanged(v(None, None)));
+    r.poll_with(|_| Outcome::Unchanged(v(None, None)));
     assert_eq!(r.state.validators, None);
+}
+
+/// An entry of this morning.
+fn own(n: &str) -> Entry {
+    Entry { published: at(NOW.before(60 * MINUTE)), ..entry(n, n) }
+}
+
+/// Entries dated a week ago, under names that nobody has seen.
+fn moved(numbers: std::ops::Range<u32>) -> Vec<Entry> {
+    let week = NOW.before(7 * DAY);
+    let old =
+        |n: u32| Entry { published: at(week.after(n * MINUTE)), ..entry(&format!("moved-{n}"), &format!("старе {n} {}", n * 7919)) };
+    numbers.rev().map(old).collect()
+}
+
+#[test]
+fn a_flood_is_held_confirmed_and_marked() {
+    let mut r = Rehearsal::default();
+    r.poll(&[own("1")]);
+    let fresh = Entry { published: at(r.now.after(31 * MINUTE)), ..entry("2", "fresh") };
+    let document = [vec![fresh], moved(0..10)].concat();
+    assert_eq!(r.poll(&document), ["feed.flood 10/11", "entry.created fresh"]);
+    assert_eq!((r.state.validators.clone(), r.state.body), (None, None), "a second poll must see the document");
+    assert!(r.state.next_poll <= r.now.after(r.feed.pace.min));
+    assert_eq!(r.poll(&document), Vec::<String>::new());
+    assert!(r.state.flood.as_ref().is_some_and(|f| f.confirmed && f.held == 10) && r.state.validators.is_some());
+    assert!(r.poll(&document).is_empty());
+    assert_eq!(r.poll(&[vec![entry("3", "three")], document].concat()), ["entry.created three"]);
+}
+
+#[test]
+fn a_flood_that_was_a_mistake_is_cleared() {
+    let mut r = Rehearsal::default();
+    let known = [own("2"), own("1")];
+    r.poll(&known);
+    assert_eq!(r.poll(&moved(0..10)), ["feed.flood 10/10"]);
+    assert!(r.poll(&known).is_empty());
+    assert_eq!(r.state.flood, None);
+    assert_eq!(r.poll(&[vec![entry("3", "three")], known.to_vec()].concat()), ["entry.created three"]);
+}
+
+#[test]
+fn an_operator_releases_a_flood_or_drops_it() {
+    let held = || {
+        let mut r = Rehearsal::default();
+        r.poll(&[own("1")]);
+        r.poll(&moved(0..10));
+        r.poll(&moved(0..10));
+        r
+    };
+    let mut r = held();
+    assert!(r.state.decide(Decision::Release) && r.state.validators.is_none());
+    let told = r.poll(&moved(0..9));
+    assert_eq!((told.len(), told[0].as_str(), r.state.flood.clone()), (9, "entry.created старе 0 0", None));
+    assert!(r.poll(&moved(0..10)).is_empty(), "the one that had left is known");
+    let mut r = held();
+    assert!(r.state.decide(Decision::Drop) && r.state.flood.is_none());
+    assert!(r.poll(&moved(0..10)).is_empty() && r.hot.iter().all(|row| !row.held));
+    assert!(!r.state.decide(Decision::Release), "there is nothing to release");
+}
+
+#[test]
+fn what_is_no_flood() {
+    let mut r = Rehearsal::default();
+    r.poll(&[own("1")]);
+    assert_eq!(r.poll(&moved(0..4)).len(), 4, "a few");
+    let mut r = Rehearsal::default();
+    r.poll(&[own("1")]);
+    let undated: Vec<_> = moved(0..10).into_iter().map(|e| Entry { published: None, ..e }).collect();
+    assert_eq!(r.poll(&undated).len(), 10, "without dates nobody can tell");
+    let mut r = Rehearsal::default();
+    r.poll(&[]);
+    assert_eq!(r.poll(&moved(0..10)).len(), 10, "there was nothing before");
+    let mut r = Rehearsal::default();
+    r.poll(&moved(0..30));
+    assert_eq!(r.poll(&[moved(50..60), moved(0..30)].concat()).len(), 10, "less than half");
+    let mut r = Rehearsal::default();
+    r.poll(&moved(0..10));
+    assert_eq!(r.poll(&moved(50..60)).len(), 10, "dated after all that is known, if late");
+    let mut r = Rehearsal::default();
+    r.poll(&[own("1")]);
+    let mut selection = moved(0..10);
+    for (a, b) in [(0, 7), (2, 5), (3, 9)] {
+        selection.swap(a, b);
+    }
+    assert_eq!(r.poll(&selection).len(), 10, "the dates of a selection are no order");
+}
+
+#[test]
+fn an_article_of_two_feeds_is_marked_or_dropped() {
+    let article = |feed: &str, query: &str| Entry { url: Some(format!("https://a.ua/article?{query}")), ..entry(feed, "one") };
+    for duplicates in [Duplicates::Mark, Duplicates::Drop] {
+        let (mut a, mut b) = (Rehearsal::new("a", Backlog::None), Rehearsal::new("b", Backlog::None));
+        b.duplicates = duplicates;
+        a.poll(&[]);
+        b.poll(&[]);
+        a.poll(&[article("x", "utm_source=a")]);
+        b.stories = std::mem::take(&mut a.stories);
+        b.poll(&[article("y", "utm_source=b")]);
+        let (first, (second, to)) = (&a.told[0].0, &b.told[0]);
+        let What::Entry(report) = &second.what else { panic!() };
+        assert_eq!(report.duplicate_of.as_ref(), Some(&first.id));
+        assert_eq!(to.len(), usize::from(duplicates == Duplicates::Mark));
+    }
 }
 
 proptest! {
     /// Entries come and go in any order, many at a time: each is news exactly once, unless it was there at the first poll.
     #[test]
     fn every_entry_is_news_once(documents in prop::collection::vec(prop::collection::vec(0u8..12, 0..8), 1..12)) {
-        let mut r = Remembered::default();
+        let mut r = Rehearsal::default();
         let mut seen: HashMap<String, usize> = HashMap::new();
         for (n, numbers) in documents.iter().enumerate() {
             let entries: Vec<_> = numbers.iter().map(|i| entry(&i.to_string(), &i.to_string())).collect();
@@ -199,8 +265,7 @@ proptest! {
                 prop_assert!(n > 0);
                 *seen.entry(line).or_default() += 1;
             }
-            prop_assert!(r.state.next_poll > NOW);
-            prop_assert_eq!(r.state.polls, n as u64 + 1);
+            prop_assert!(r.state.next_poll > r.now);
         }
         let first: HashSet<u8> = documents.first().unwrap().iter().copied().collect();
         let later: HashSet<u8> = documents.iter().skip(1).flatten().copied().filter(|i| !first.contains(i)).collect();

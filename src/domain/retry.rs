@@ -208,8 +208,7 @@ mod tests {
 
     use super::*;
     use crate::domain::delivery::Lane;
-    use crate::domain::entry::Entry;
-    use crate::domain::event::{Event, EventKind, Happening, Scene};
+    use crate::domain::event::{Event, EventKind, Happening, Scene, What};
     use crate::domain::feed::FeedId;
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -226,7 +225,7 @@ mod tests {
             time: NOW,
             first_poll: false,
         };
-        let happening = Happening { id: EventId("evt_1".into()), kind: EventKind::Created, revision: 0, entry: Entry::default() };
+        let happening = Happening { id: EventId("evt_1".into()), kind: EventKind::Created, what: What::Entry(Box::default()) };
         let event = Event { sequence: 1, scene: Arc::new(scene), happening };
         Delivery { lane: Lane { sink: 1, track: 1 }, event, lane_seq: 1, trials }
     }

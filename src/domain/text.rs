@@ -1,9 +1,152 @@
-//! What counts as the same text: words without markup, case, apostrophe style and invisible characters. For matching only: emitted text
-//! is never touched by anything in here.
-
-use xxhash_rust::xxh3::xxh3_64;
+//! What counts as the same text: words without markup, case, apostrophe style, invisible characters and page furniture. For matching only:
+//! emitted text is never touched by anything in here.
 
 use super::entry::{Entry, Markup};
+use super::markup::{self, Piece};
+use super::words::{SEED, Word, Words, chained, mixed};
+
+/// A body of fewer words says too little to be recognised by them alone.
+pub const TELLING: u32 = 48;
+
+/// Counters of [`Spread`], two to a byte.
+const COUNTERS: u64 = 32;
+
+/// What is compared of two readings of one entry, to tell an edit from a touch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gist {
+    /// Over all words of title and body in order. Equal hashes, equal words (64 bits; compared within one feed only).
+    pub words: u64,
+    /// Over the words of the title.
+    pub title: u32,
+    /// Over the numbers in title and body, in whatever order.
+    pub numbers: u32,
+    /// How many words the body has; saturates.
+    pub length: u16,
+    /// How the words are spread.
+    pub spread: Spread,
+}
+
+/// How often words of each of 32 classes occur, modulo 16: the distance of two of them estimates how many words differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread(pub [u8; 16]);
+
+/// A small sample of an entry's words, by which two texts are found similar or not (bottom-k sketches; Broder, "On the resemblance and
+/// containment of documents", 1997). Zero is an empty place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sketch {
+    /// Of the title's words of three letters and more.
+    pub title: [u16; 4],
+    /// Of the pairs of neighbouring words in the body.
+    pub body: [u16; 8],
+}
+
+/// All that is worked out of an entry's text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// For telling an edit from a touch.
+    pub gist: Gist,
+    /// For telling similar from different.
+    pub sketch: Sketch,
+    /// Over the words of the title in order.
+    pub title: u64,
+    /// Over the words of the body in order.
+    pub body: u64,
+}
+
+/// How much of a text has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// No word.
+    None,
+    /// A few words, none of them a number or in the title.
+    Minor,
+    /// The title, a number, or many words.
+    Major,
+}
+
+impl Gist {
+    /// How much has changed since `earlier`. Major: the title, a number, or 2 % of the words and at least 8 of them.
+    #[must_use]
+    pub fn change(&self, earlier: &Self) -> Change {
+        if self.words == earlier.words {
+            return Change::None;
+        }
+        let differ = self.spread.distance(&earlier.spread).max(u32::from(self.length.abs_diff(earlier.length)));
+        let many = (u32::from(self.length.max(earlier.length)) / 50).max(8);
+        if self.title != earlier.title || self.numbers != earlier.numbers || differ >= many { Change::Major } else { Change::Minor }
+    }
+}
+
+impl Spread {
+    /// About how many words were exchanged. A word that went and one that came make a distance of two, less where they met others in
+    /// their class.
+    fn distance(&self, other: &Self) -> u32 {
+        let circle = |a: u8, b: u8| u32::from((a.wrapping_sub(b) & 15).min(b.wrapping_sub(a) & 15));
+        let both = self.0.iter().zip(other.0);
+        let sum: u32 = both.map(|(a, b)| circle(*a, b) + circle(a >> 4, b >> 4)).sum();
+        sum * 5 / 8
+    }
+}
+
+impl Sketch {
+    /// Whether the two cannot be one text: hardly a word of the title and hardly a pair of words in common. Where nothing is known of a
+    /// part, the other decides; where nothing is known at all, nothing is said.
+    #[must_use]
+    pub fn is_unlike(&self, other: &Self) -> bool {
+        let (title, body) = (shared(&self.title, &other.title), shared(&self.body, &other.body));
+        (title.is_some() || body.is_some()) && title.is_none_or(|share| share < 0.3) && body.is_none_or(|share| share < 0.2)
+    }
+
+    /// Whether the bodies cannot be one text.
+    #[must_use]
+    pub fn has_other_body(&self, other: &Self) -> bool {
+        shared(&self.body, &other.body).is_some_and(|share| share < 0.2)
+    }
+
+    /// Whether at least half of the shorter body, or of the title where there is no body, is in both.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        shared(&self.body, &other.body).or_else(|| shared(&self.title, &other.title)).is_some_and(|share| share >= 0.5)
+    }
+}
+
+/// The share of the smaller sample that is in the other too; `None` when one of them is empty.
+fn shared(a: &[u16], b: &[u16]) -> Option<f32> {
+    let count = |sample: &[u16]| sample.iter().filter(|v| **v != 0).count();
+    let smaller = count(a).min(count(b));
+    let common = a.iter().filter(|v| **v != 0 && b.contains(v)).count();
+    (smaller > 0).then(|| common as f32 / smaller as f32)
+}
+
+/// Reads the words of title, summary and content.
+#[must_use]
+pub fn read(entry: &Entry) -> Reading {
+    let mut title = Words::default();
+    title.feed(entry.title.as_deref().unwrap_or_default());
+    title.end_word();
+    let body = Body::of(entry, true);
+    // A body that is all links and labels is what it is.
+    let body = if body.count == 0 { Body::of(entry, false) } else { body };
+    let mut all = body.chain;
+    let (mut title_chain, mut numbers) = (0u64, body.numbers);
+    let mut sample = Lowest::<4>::default();
+    for word in &title.block {
+        title_chain = chained(title_chain, word.hash);
+        numbers = numbers.wrapping_add(word.number());
+        if word.length >= 3 {
+            sample.add(word.hash);
+        }
+    }
+    all = chained(all, title_chain);
+    let gist = Gist {
+        words: all,
+        title: (title_chain >> 32) as u32,
+        numbers,
+        length: u16::try_from(body.count).unwrap_or(u16::MAX),
+        spread: body.spread,
+    };
+    Reading { gist, sketch: Sketch { title: sample.sample(), body: body.sample.sample() }, title: title_chain, body: body.chain }
+}
 
 /// Title, summary and content, a line each, for text filters: without tags, character references resolved, white space folded.
 #[must_use]
@@ -13,7 +156,7 @@ pub fn searchable(entry: &Entry) -> String {
         let mut plain = String::new();
         match part {
             Markup::Text(s) => plain.push_str(s),
-            Markup::Html(s) => strip(s, &mut plain),
+            Markup::Html(s) => markup::plain(s, &mut plain),
         }
         lines.push(plain);
     }
@@ -21,145 +164,112 @@ pub fn searchable(entry: &Entry) -> String {
     lines.into_iter().map(folded).collect::<Vec<_>>().join("\n")
 }
 
-/// A hash of the words of title, summary and content: equal hashes, equal words (64 bits; used within one feed only).
-#[must_use]
-pub fn digest(entry: &Entry) -> u64 {
-    let mut words = Vec::with_capacity(1024);
-    push_words(entry.title.as_deref().unwrap_or_default(), &mut words);
-    for part in [&entry.summary, &entry.content] {
-        words.push(0x1e);
-        match part {
-            Some(Markup::Text(s)) => push_words(s, &mut words),
-            Some(Markup::Html(s)) if s.contains(['<', '&']) => {
-                let mut plain = String::with_capacity(s.len());
-                strip(s, &mut plain);
-                push_words(&plain, &mut words);
+/// What is counted of summary and content.
+#[derive(Debug, Default)]
+struct Body {
+    chain: u64,
+    count: u32,
+    numbers: u32,
+    spread: Spread,
+    sample: Lowest<8>,
+    previous: u64,
+}
+
+impl Body {
+    /// Reads summary and content; without their furniture if so asked.
+    fn of(entry: &Entry, without_furniture: bool) -> Self {
+        let (mut body, mut words) = (Self::default(), Words::default());
+        for part in [&entry.summary, &entry.content] {
+            match part {
+                Some(Markup::Text(text)) => {
+                    for line in text.lines() {
+                        words.feed(line);
+                        body.end_block(&mut words, without_furniture);
+                    }
+                }
+                Some(Markup::Html(html)) => body.html(html, &mut words, without_furniture),
+                None => {}
             }
-            Some(Markup::Html(s)) => push_words(s, &mut words),
-            None => {}
+            body.end_block(&mut words, without_furniture);
+            body.chain = chained(body.chain, SEED);
         }
+        body
     }
-    xxh3_64(&words)
-}
 
-/// Appends the normalised words of `text`, a separator after each. Most of what feeds say is ASCII or Cyrillic: both have a short way
-/// around the tables of Unicode.
-fn push_words(text: &str, out: &mut Vec<u8>) {
-    let mut inside = false;
-    for c in text.chars() {
-        let lower = if c.is_ascii() { c.to_ascii_lowercase() } else { cyrillic(c).unwrap_or(c) };
-        if lower.is_ascii_alphanumeric() {
-            out.push(lower as u8);
-            inside = true;
-        } else if matches!(lower, '\u{430}'..='\u{481}' | '\u{48a}'..='\u{4ff}') {
-            push(lower, out);
-            inside = true;
-        } else if is_invisible(c) || (inside && is_apostrophe(c)) {
-            continue;
-        } else if !c.is_ascii() && c.is_alphanumeric() {
-            c.to_lowercase().for_each(|lower| push(lower, out));
-            inside = true;
-        } else if inside {
-            out.push(0x1f);
-            inside = false;
-        }
-    }
-    if inside {
-        out.push(0x1f);
-    }
-}
-
-fn push(c: char, out: &mut Vec<u8>) {
-    out.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
-}
-
-/// The lower-case form of a Cyrillic letter (U+0400 to U+04FF), as Unicode has it.
-fn cyrillic(c: char) -> Option<char> {
-    let code = u32::from(c);
-    let lower = match code {
-        0x400..=0x40f => code + 0x50,
-        0x410..=0x42f => code + 0x20,
-        0x430..=0x45f => code,
-        0x4c0 => 0x4cf,
-        0x4c1..=0x4ce => code + code % 2,
-        0x4cf => code,
-        0x460..=0x481 | 0x48a..=0x4bf | 0x4d0..=0x4ff => code | 1,
-        _ => return None,
-    };
-    char::from_u32(lower)
-}
-
-/// Soft hyphens, zero-width characters, bidi and stress marks: there or not, the word is the same.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{202a}'..='\u{202e}' | '\u{300}' | '\u{301}')
-}
-
-/// The apostrophes that Ukrainian is written with, in all the ways it is typed.
-fn is_apostrophe(c: char) -> bool {
-    matches!(c, '\'' | '’' | '‘' | 'ʼ' | 'ʹ' | '`' | '´' | '′' | '＇')
-}
-
-/// Appends `html` without tags and comments, a space in place of each tag, the usual references resolved. For matching, so it need not
-/// be right about every corner of HTML; it is linear and never fails.
-fn strip(html: &str, out: &mut String) {
-    let mut rest = html;
-    while let Some(at) = rest.find(['<', '&']) {
-        let (text, tail) = rest.split_at(at);
-        out.push_str(text);
-        rest = if tail.starts_with('<') { skip_tag(tail, out) } else { resolve(tail, out) };
-    }
-    out.push_str(rest);
-}
-
-/// What follows the tag or comment at the head of `tail`; a `<` that opens none is text.
-fn skip_tag<'a>(tail: &'a str, out: &mut String) -> &'a str {
-    let opens = tail.chars().nth(1).is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
-    let (end, width) = if tail.starts_with("<!--") { (tail.find("-->"), 3) } else { (tail.find('>'), 1) };
-    match (opens, end) {
-        (true, Some(end)) => {
-            out.push(' ');
-            tail.get(end + width..).unwrap_or_default()
-        }
-        _ => {
-            out.push('<');
-            tail.get(1..).unwrap_or_default()
-        }
-    }
-}
-
-/// Appends the character that the reference at the head of `tail` stands for, else the ampersand; returns what follows.
-fn resolve<'a>(tail: &'a str, out: &mut String) -> &'a str {
-    let known = tail.find(';').filter(|end| *end <= 10).and_then(|end| {
-        let name = tail.get(1..end)?;
-        let c = match name {
-            "amp" => '&',
-            "lt" => '<',
-            "gt" => '>',
-            "quot" => '"',
-            "apos" | "rsquo" | "lsquo" => '’',
-            "nbsp" => ' ',
-            "shy" => '\u{ad}',
-            _ => {
-                let digits = name.strip_prefix('#')?;
-                let code = match digits.strip_prefix(['x', 'X']) {
-                    Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                    None => digits.parse().ok()?,
-                };
-                char::from_u32(code)?
+    fn html(&mut self, html: &str, words: &mut Words, without_furniture: bool) {
+        for piece in markup::pieces(html) {
+            match piece {
+                Piece::Text(text) => words.feed(text),
+                Piece::Character(c) => words.feed(c.encode_utf8(&mut [0; 4])),
+                Piece::Tag { name, end } if name.eq_ignore_ascii_case("a") => {
+                    words.end_word();
+                    words.in_link = !end;
+                }
+                // Markup of letters does not divide words.
+                Piece::Tag { name, .. } if INLINE.iter().any(|inline| inline.eq_ignore_ascii_case(name)) => {}
+                Piece::Tag { .. } => self.end_block(words, without_furniture),
             }
-        };
-        Some((c, end))
-    });
-    match known {
-        Some((c, end)) => {
-            out.push(c);
-            tail.get(end + 1..).unwrap_or_default()
         }
-        None => {
-            out.push('&');
-            tail.get(1..).unwrap_or_default()
+    }
+
+    fn end_block(&mut self, words: &mut Words, without_furniture: bool) {
+        words.end_word();
+        if !(words.block.is_empty() || (without_furniture && words.is_furniture())) {
+            words.block.iter().for_each(|word| self.add(word));
         }
+        words.block.clear();
+        words.linked = 0;
+    }
+
+    fn add(&mut self, word: &Word) {
+        self.chain = chained(self.chain, word.hash);
+        self.numbers = self.numbers.wrapping_add(word.number());
+        self.spread.add(word.hash);
+        if self.count > 0 {
+            self.sample.add(mixed(chained(self.previous, word.hash)));
+        }
+        self.previous = word.hash;
+        self.count = self.count.saturating_add(1);
+    }
+}
+
+/// Elements that mark up letters and words.
+const INLINE: [&str; 16] = ["b", "i", "em", "strong", "span", "u", "s", "small", "mark", "font", "abbr", "code", "sup", "sub", "tt", "ins"];
+
+impl Spread {
+    fn add(&mut self, hash: u64) {
+        let class = (hash % COUNTERS) as usize;
+        if let Some(pair) = self.0.get_mut(class / 2) {
+            let (low, high) = (*pair & 15, *pair >> 4);
+            *pair = if class.is_multiple_of(2) { (high << 4) | ((low + 1) & 15) } else { (((high + 1) & 15) << 4) | low };
+        }
+    }
+}
+
+/// The `K` lowest of many hashes, each once.
+#[derive(Debug)]
+struct Lowest<const K: usize>([u64; K]);
+
+impl<const K: usize> Default for Lowest<K> {
+    fn default() -> Self {
+        Self([u64::MAX; K])
+    }
+}
+
+impl<const K: usize> Lowest<K> {
+    fn add(&mut self, hash: u64) {
+        if self.0.last().is_none_or(|highest| hash >= *highest) || self.0.contains(&hash) {
+            return;
+        }
+        let at = self.0.partition_point(|lower| *lower < hash);
+        if let Some(tail) = self.0.get_mut(at..) {
+            tail.rotate_right(1);
+            tail.iter_mut().take(1).for_each(|first| *first = hash);
+        }
+    }
+
+    fn sample(&self) -> [u16; K] {
+        self.0.map(|hash| if hash == u64::MAX { 0 } else { (hash as u16).max(1) })
     }
 }
 
@@ -171,33 +281,80 @@ mod tests {
         Entry { title: Some(title.into()), content: Some(Markup::Html(body.into())), ..Entry::default() }
     }
 
-    #[test]
-    fn what_is_the_same_text() {
-        let base = html("Об’єкт", "<p>Є і ї ґ та п’ять</p>");
-        let same = [
-            html("Об'єкт", "<p>Є і ї ґ та п&#8217;ять</p>"),
-            html("ОБʼЄКТ", "<div class=\"x\">Є&nbsp;і ї ґ<br/> та п`ять</div><!-- Переглядів: 3 -->"),
-            html("Об\u{ad}’єкт", "Є і ї ґ та п&rsquo;ять"),
-        ];
-        for other in same {
-            assert_eq!(digest(&base), digest(&other), "{other:?}");
-        }
-        let other = [
-            html("Об’єкти", "<p>Є і ї ґ та п’ять</p>"),
-            html("Об’єкт", "<p>Е і ї ґ та п’ять</p>"),
-            html("Об’єкт", "<p>Є і і ґ та п’ять</p>"),
-            html("Об’єкт Є", "<p>і ї ґ та п’ять</p>"),
-        ];
-        for other in other {
-            assert_ne!(digest(&base), digest(&other), "{other:?}");
-        }
+    fn gist(title: &str, body: &str) -> Gist {
+        read(&html(title, body)).gist
     }
 
     #[test]
-    fn the_short_way_for_cyrillic_is_what_unicode_says() {
-        for c in ('\u{400}'..='\u{4ff}').filter(|c| c.is_alphabetic()) {
-            assert_eq!(cyrillic(c).map(String::from), Some(c.to_lowercase().collect()), "{c}");
+    fn what_is_the_same_text() {
+        let base = gist("Об’єкт", "<p>Є і ї ґ та п’ять</p>");
+        let same = [
+            gist("Об'єкт", "<p>Є і ї ґ та п&#8217;ять</p>"),
+            gist("ОБʼЄКТ", "<div class=\"x\">Є&nbsp;і ї ґ<br/> та п`ять</div><!-- Переглядів: 3 -->"),
+            gist("Об\u{ad}’єкт", "Є і <b>ї</b> ґ та п<i>&rsquo;я</i>ть"),
+            gist(
+                "Об’єкт",
+                "<p>Є і ї ґ та п’ять</p><p>Переглядів: 117</p><div>Оновлено: 12:45</div><ul><li><a href='x'>Інші новини</a></li></ul>",
+            ),
+        ];
+        for other in same {
+            assert_eq!(other.change(&base), Change::None, "{other:?}");
         }
+        let other = [
+            gist("Об’єкт", "<p>Е і ї ґ та п’ять</p>"),
+            gist("Об’єкт", "<p>Є і і ґ та п’ять</p>"),
+            gist("Об’єкт", "<p>ї Є і ґ та п’ять</p>"),
+        ];
+        for other in other {
+            assert_eq!(other.change(&base), Change::Minor, "{other:?}");
+        }
+        let other =
+            [gist("Об’єкти", "<p>Є і ї ґ та п’ять</p>"), gist("Об’єкт", "<p>Є і ї ґ та 5</p>"), gist("Об’єкт Є", "<p>і ї ґ та п’ять</p>")];
+        for other in other {
+            assert_eq!(other.change(&base), Change::Major, "{other:?}");
+        }
+    }
+
+    /// A text of so many words, of which the ones `from` to `to` are others.
+    fn long(words: usize, from: usize, to: usize) -> String {
+        (0..words)
+            .map(|n| {
+                format!(
+                    "слово{} ",
+                    if (from..to).contains(&n) { "інше" } else { "" }.to_owned()
+                        + &"абвгдежз".chars().cycle().skip(n * 7 % 8).take(n % 11 + 1).collect::<String>()
+                        + &"ийклмн".chars().cycle().skip(n % 6).take(n / 13 % 9).collect::<String>()
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn many_words_make_a_change_major() {
+        let base = gist("t", &long(300, 0, 0));
+        assert_eq!(gist("t", &long(300, 100, 102)).change(&base), Change::Minor);
+        assert_eq!(gist("t", &long(300, 100, 130)).change(&base), Change::Major);
+        assert_eq!(gist("t", &(long(300, 0, 0) + &long(20, 0, 20))).change(&base), Change::Major, "a paragraph was added");
+        assert_eq!(gist("t", &long(250, 0, 0)).change(&base), Change::Major, "a paragraph was cut");
+    }
+
+    #[test]
+    fn a_body_of_links_is_what_it_is() {
+        let (a, b) = (gist("t", "<a href='x'>один два</a>"), gist("t", "<a href='x'>один три</a>"));
+        assert_ne!(a.words, b.words);
+    }
+
+    #[test]
+    fn what_is_similar() {
+        let sketch = |title: &str, body: &str| read(&html(title, body)).sketch;
+        let one = sketch("Умєров розповів про співпрацю Росії", &long(60, 0, 0));
+        let edited = sketch("Умєров: про співпрацю Росії та КНДР", &long(60, 10, 20));
+        let other = sketch("Долар подешевшав на дві копійки", &long(60, 0, 60));
+        assert!(one.is_like(&edited) && !one.is_unlike(&edited));
+        assert!(!one.is_like(&other) && one.is_unlike(&other));
+        let (empty, titled) = (sketch("", ""), sketch("Умєров розповів про співпрацю Росії", ""));
+        assert!(!empty.is_unlike(&one) && !empty.is_like(&one));
+        assert!(titled.is_like(&one) && !titled.is_unlike(&one));
     }
 
     #[test]

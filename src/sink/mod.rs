@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::delivery::{Delivery, DeliveryError, Order, SinkId};
 use crate::domain::event::EventKind;
-use crate::domain::filter::Filter;
+use crate::domain::filter::{Duplicates, Filter};
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
@@ -26,6 +26,8 @@ pub struct Options {
     pub rate: Option<Rate>,
     /// Which entries it wants.
     pub filter: Filter,
+    /// What it wants of an article that another feed has brought already.
+    pub duplicates: Duplicates,
     /// Where it is.
     pub target: Target,
 }

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::domain::entry::{Entry, Markup};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, FloodReport, Level, Report, What};
 use crate::parse::html;
 
 /// At least so many bytes are cut at a time, so that cutting comes to an end soon.
@@ -15,9 +15,15 @@ const SHORTEST_CUT: usize = 256;
 /// `content_truncated` says so; what has no content is not cut.
 #[must_use]
 pub fn event(event: &Event, cap: Option<usize>) -> Vec<u8> {
-    let mut entry = entry(&event.happening.entry, event.happening.revision);
+    let report = match &event.happening.what {
+        What::Entry(report) => report,
+        What::Flood(flood) => return serde_json::to_vec(&Envelope::new(event, Subject::Flood { flood })).unwrap_or_default(),
+    };
+    let Report { entry, revision, level, duplicate_of } = &**report;
+    let (mut entry, duplicate_of) = (self::entry(entry, *revision), duplicate_of.as_ref().map(|id| id.0.as_str()));
     loop {
-        let body = serde_json::to_vec(&Envelope::new(event, &entry)).unwrap_or_default();
+        let subject = Subject::Entry { entry: &entry, level: *level, duplicate_of };
+        let body = serde_json::to_vec(&Envelope::new(event, subject)).unwrap_or_default();
         match cap {
             Some(cap) if body.len() > cap && entry.shorten(body.len() - cap) => {}
             _ => return body,
@@ -150,8 +156,25 @@ struct Envelope<'a> {
 #[derive(Serialize)]
 struct Data<'a> {
     feed: FeedJson<'a>,
-    entry: &'a EntryJson<'a>,
+    #[serde(flatten)]
+    subject: Subject<'a>,
     fetch: FetchJson,
+}
+
+/// What it happened to.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Subject<'a> {
+    Entry {
+        entry: &'a EntryJson<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        level: Option<Level>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duplicate_of: Option<&'a str>,
+    },
+    Flood {
+        flood: &'a FloodReport,
+    },
 }
 
 #[derive(Serialize)]
@@ -170,14 +193,18 @@ struct FetchJson {
 }
 
 impl<'a> Envelope<'a> {
-    fn new(event: &'a Event, entry: &'a EntryJson<'a>) -> Self {
+    fn new(event: &'a Event, subject: Subject<'a>) -> Self {
         let (scene, time) = (&event.scene, event.scene.time.to_string());
+        let about = match &subject {
+            Subject::Entry { entry, .. } => entry.url.or(entry.id),
+            Subject::Flood { .. } => Some(scene.url.as_str()),
+        };
         Self {
             specversion: "1.0",
             id: &event.happening.id.0,
             kind: event.happening.kind.as_str(),
             source: format!("urn:feedwire:{}:feed:{}", scene.instance, scene.feed),
-            subject: entry.url.or(entry.id).filter(|s| !s.is_empty()),
+            subject: about.filter(|s| !s.is_empty()),
             time: time.clone(),
             timestamp: time,
             datacontenttype: "application/json",
@@ -191,7 +218,7 @@ impl<'a> Envelope<'a> {
                     site_url: scene.site_url.as_deref(),
                     tags: &scene.tags,
                 },
-                entry,
+                subject,
                 fetch: FetchJson { fetched_at: scene.fetched_at.to_string(), first_poll: scene.first_poll },
             },
         }
@@ -242,13 +269,47 @@ mod tests {
             first_poll: false,
         };
         let id = EventId("evt_6m3r0b3m2e4q7v1k9t5x8c2d0h".into());
-        Event { sequence: 1042, scene: Arc::new(scene), happening: Happening { id, kind: EventKind::Created, revision: 0, entry } }
+        let what = What::Entry(Box::new(Report { entry, ..Report::default() }));
+        Event { sequence: 1042, scene: Arc::new(scene), happening: Happening { id, kind: EventKind::Created, what } }
+    }
+
+    fn with(change: impl FnOnce(&mut Report)) -> Event {
+        let mut event = sample();
+        if let What::Entry(report) = &mut event.happening.what {
+            change(report);
+        }
+        event
     }
 
     fn with_content(text: String) -> Event {
-        let mut event = sample();
-        event.happening.entry.content = Some(Markup::Html(text));
-        event
+        with(|report| report.entry.content = Some(Markup::Html(text)))
+    }
+
+    fn data(event: &Event) -> Value {
+        serde_json::from_slice::<Value>(&super::event(event, None)).unwrap().get("data").unwrap().clone()
+    }
+
+    #[test]
+    fn what_is_said_beside_the_entry() {
+        let plain = data(&sample());
+        assert_eq!((plain.get("level"), plain.get("duplicate_of")), (None, None));
+        let first = EventId("evt_7m3r0b3m2e4q7v1k9t5x8c2d0h".into());
+        let said = data(&with(|r| (r.level, r.duplicate_of) = (Some(Level::Minor), Some(first.clone()))));
+        assert_eq!((said.get("level"), said.get("duplicate_of")), (Some(&Value::from("minor")), Some(&Value::from(first.0))));
+    }
+
+    #[test]
+    fn a_flood_is_told_without_an_entry() {
+        let flood = FloodReport { held: 30, entries: 31, examples: vec!["Їжак".into()] };
+        let happening = Happening { kind: EventKind::Flood, what: What::Flood(flood), ..sample().happening };
+        let body: Value = serde_json::from_slice(&event(&Event { happening, ..sample() }, Some(65_536))).unwrap();
+        assert_eq!(
+            (body.get("type").unwrap(), body.get("subject").unwrap()),
+            (&"feed.flood".into(), &"https://glavcom.ua/xml/rss.xml".into())
+        );
+        let expected = serde_json::json!({ "held": 30, "entries": 31, "examples": ["Їжак"] });
+        assert_eq!(body.pointer("/data/flood"), Some(&expected));
+        assert_eq!(body.pointer("/data/entry"), None);
     }
 
     /// The format is public: what the manual shows is what is sent, key for key, in that order.
@@ -278,11 +339,7 @@ mod tests {
             assert_eq!(entry.get("content_truncated").unwrap(), &Value::from(length > 700), "{length}");
             assert!(entry.get("content_text").unwrap().as_str().unwrap().starts_with("Ї\""));
         }
-        let huge_title = {
-            let mut event = sample();
-            event.happening.entry.title = Some("x".repeat(10_000));
-            event
-        };
+        let huge_title = with(|report| report.entry.title = Some("x".repeat(10_000)));
         let json: Value = serde_json::from_slice(&event(&huge_title, Some(cap))).unwrap();
         assert_eq!(json.pointer("/data/entry/title").unwrap().as_str().unwrap().len(), 10_000, "what has no content is not cut");
     }
@@ -297,7 +354,7 @@ mod tests {
         assert_eq!(bare.get("published"), Some(&Value::Null));
         assert_eq!(bare.get("published_raw"), Some(&Value::from("soon")));
         assert_eq!(bare.get("id"), Some(&Value::from("https://a.ua/")), "the link stands in for a missing identifier");
-        assert_eq!(entry_of(&sample().happening.entry).get("published_raw"), None);
+        assert_eq!(entry_of(sample().happening.entry().unwrap()).get("published_raw"), None);
     }
 
     #[test]

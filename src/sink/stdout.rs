@@ -53,7 +53,10 @@ fn write_line(mut line: Vec<u8>) -> std::io::Result<()> {
 
 /// Time, feed, title and link on one line.
 fn readable(event: &Event) -> String {
-    let (scene, entry) = (&event.scene, &event.happening.entry);
+    let scene = &event.scene;
+    let Some(entry) = event.happening.entry() else {
+        return [&scene.time.to_string(), &*scene.feed.0, event.happening.kind.as_str()].map(harmless).join("  ");
+    };
     let when = entry.published.map_or_else(|| scene.time.to_string(), |published| published.to_string());
     let parts = [when.as_str(), &scene.feed.0, entry.title.as_deref().unwrap_or("(no title)"), entry.url.as_deref().unwrap_or_default()];
     parts.map(harmless).join("  ")

@@ -4,12 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::engine::{Engine, Writes};
+use super::entries;
 use super::key::{self, Table};
+use super::pack::{Pack, Prepared};
 use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow};
-use super::{Prepared, Recorded, StoreError};
+use super::writer::Bounds;
+use super::{Recorded, StoreError};
 use crate::domain::delivery::{Lane, Settlement, SinkId};
-use crate::domain::feed::{Cold, FeedId, Hot};
+use crate::domain::feed::{Decision, FeedId, FeedState};
+use crate::domain::memory::Cold;
 use crate::domain::plan::{Destination, Update};
+use crate::domain::story::Claim;
 use crate::domain::time::Timestamp;
 
 /// How long a key is known after its entry was last seen.
@@ -32,19 +37,21 @@ pub(super) struct Group<'a> {
     pub(super) meta: MetaRow,
     pub(super) writes: Writes,
     pub(super) effects: Vec<Effect>,
+    claims: Vec<Claim>,
 }
 
 impl<'a> Group<'a> {
     /// An empty group on top of what is stored.
     pub(super) fn new(engine: &'a Engine, meta: &MetaRow) -> Self {
         let meta = MetaRow { group: meta.group + 1, ..meta.clone() };
-        Self { engine, meta, writes: Writes::new(), effects: vec![] }
+        Self { engine, meta, writes: Writes::new(), effects: vec![], claims: vec![] }
     }
 
     /// The rows to write.
-    pub(super) fn rows(&mut self) -> &Writes {
+    pub(super) fn rows(&mut self) -> Result<&Writes, StoreError> {
+        self.write_claims()?;
         self.put(Table::Meta, key::META_STATE.to_vec(), row::encode(&self.meta));
-        &self.writes
+        Ok(&self.writes)
     }
 
     fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
@@ -91,30 +98,45 @@ impl<'a> Group<'a> {
     /// One poll: entries, events, deliveries and validators.
     pub(super) fn record(&mut self, feed: u32, update: &Update, packs: &Prepared) -> Result<Recorded, StoreError> {
         let stored = self.get(Table::Feed, &key::feed(feed))?;
-        let polls = stored.map_or(0, |s: crate::domain::feed::FeedState| s.polls);
+        let polls = stored.map_or(0, |s: FeedState| s.polls);
         if polls != update.base {
             // This very update is already on the disk: the group was committed before the engine failed.
             return Ok(Recorded { applied: false, events: 0 });
         }
         self.put(Table::Feed, key::feed(feed), row::encode(&update.state));
         if let Some(hot) = &update.hot {
-            self.write_hot(feed, hot)?;
+            self.write_chunks(&key::hot_prefix(feed), |chunk| key::hot(feed, chunk), entries::encode_hot(hot))?;
+        }
+        if let Some(marks) = &update.marks {
+            self.write_chunks(&key::marks_prefix(feed), |chunk| key::marks(feed, chunk), entries::encode_marks(marks))?;
         }
         self.append_cold(feed, &update.cold)?;
         self.append_events(feed, update, packs)?;
+        self.claims.extend(update.claims.iter().cloned());
         Ok(Recorded { applied: true, events: update.events.len() })
     }
 
-    fn write_hot(&mut self, feed: u32, hot: &[Hot]) -> Result<(), StoreError> {
-        let mut chunk = 0;
-        for rows in hot.chunks(row::HOT_PER_CHUNK) {
-            let (key, value) = (key::hot(feed, chunk), row::encode_hot(rows));
+    /// What an operator says of entries that are held back; false when there are none.
+    pub(super) fn decide(&mut self, feed: u32, decision: Decision) -> Result<bool, StoreError> {
+        let Some(mut state) = self.get::<FeedState>(Table::Feed, &key::feed(feed))? else { return Ok(false) };
+        let held = state.decide(decision);
+        if held {
+            self.put(Table::Feed, key::feed(feed), row::encode(&state));
+        }
+        Ok(held)
+    }
+
+    /// Writes the chunks of a list that have changed, and removes those behind its end.
+    fn write_chunks(&mut self, prefix: &[u8], key: impl Fn(u16) -> Vec<u8>, chunks: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        let mut number = 0;
+        for value in chunks {
+            let key = key(number);
             if self.engine.get(Table::Seen, &key)?.is_none_or(|old| old != value) {
                 self.put(Table::Seen, key, value);
             }
-            chunk += 1;
+            number += 1;
         }
-        for (key, _) in self.engine.scan(Table::Seen, &key::hot_prefix(feed), &key::hot(feed, chunk), usize::MAX)? {
+        for (key, _) in self.engine.scan(Table::Seen, prefix, &key(number), usize::MAX)? {
             self.remove(Table::Seen, key.to_vec());
         }
         Ok(())
@@ -125,26 +147,35 @@ impl<'a> Group<'a> {
         let Some(today) = cold.iter().map(|c| c.day).max() else { return Ok(()) };
         let prefix = key::cold_prefix(feed);
         let (mut chunk, mut rows) = match self.engine.last(Table::Seen, &prefix)? {
-            Some((key, value)) => (key::chunk(&key), row::decode_cold(&value).map_err(|_| self.engine.damaged_row(Table::Seen))?),
+            Some((key, value)) => (key::chunk(&key), entries::decode_cold(&value).map_err(|_| self.engine.damaged_row(Table::Seen))?),
             None => (0, vec![]),
         };
-        for entry in cold {
-            if rows.len() == row::COLD_PER_CHUNK {
-                chunk = chunk.wrapping_add(1);
-                rows.clear();
-            }
-            rows.push(*entry);
-            if rows.len() == row::COLD_PER_CHUNK {
-                self.put(Table::Seen, key::cold(feed, chunk), row::encode_cold(&rows));
-            }
+        rows.extend(cold.iter().cloned());
+        for value in entries::encode_cold(&rows) {
+            self.put(Table::Seen, key::cold(feed, chunk), value);
+            chunk = chunk.wrapping_add(1);
         }
-        self.put(Table::Seen, key::cold(feed, chunk), row::encode_cold(&rows));
         for (key, value) in self.engine.scan(Table::Seen, &prefix, &prefix, 4)? {
-            let old = row::decode_cold(&value).is_ok_and(|rows| rows.iter().all(|c| today.saturating_sub(c.day) > COLD_DAYS));
+            let old = entries::decode_cold(&value).is_ok_and(|rows| rows.iter().all(|c| today.saturating_sub(c.day) > COLD_DAYS));
             if old && !self.writes.contains_key(&(Table::Seen, key.to_vec())) {
                 self.remove(Table::Seen, key.to_vec());
             }
         }
+        Ok(())
+    }
+
+    /// Fills the newest chunk of claims, then begins others.
+    fn write_claims(&mut self) -> Result<(), StoreError> {
+        if self.claims.is_empty() {
+            return Ok(());
+        }
+        let tail = self.engine.get(Table::Meta, &key::claims(self.meta.claims))?;
+        let chunks = entries::append_claims(tail.as_deref(), &self.claims).map_err(|_| self.engine.damaged_row(Table::Meta))?;
+        for (value, chunk) in chunks.into_iter().zip(self.meta.claims..) {
+            self.put(Table::Meta, key::claims(chunk), value);
+            self.meta.claims = chunk;
+        }
+        self.claims.clear();
         Ok(())
     }
 
@@ -213,9 +244,9 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Deletes events that are older than `before` and that nothing waits for, and dead letters older than `dead_before`; at most
-    /// [`DELETIONS`] rows. Says whether there may be more.
-    pub(super) fn prune(&mut self, before: Timestamp, dead_before: Timestamp, needed: u64) -> Result<bool, StoreError> {
+    /// Deletes what is too old, at most [`DELETIONS`] rows. Says whether there may be more.
+    pub(super) fn prune(&mut self, bounds: &Bounds) -> Result<bool, StoreError> {
+        let Bounds { events: before, needed, dead: dead_before, claims: claims_before } = *bounds;
         let mut left = DELETIONS;
         for (key, value) in self.engine.scan(Table::Outbox, key::dead_letters(), &[], left)? {
             if row::decode::<DeadRow>(&value).is_ok_and(|dead| dead.at < dead_before) {
@@ -224,12 +255,20 @@ impl<'a> Group<'a> {
                 left -= 1;
             }
         }
+        for (key, value) in self.engine.scan(Table::Meta, key::claims_prefix(), &[], left)? {
+            // The newest chunk is still filled.
+            let newest = key.as_ref() == key::claims(self.meta.claims);
+            if newest || !entries::decode_claims(&value).is_ok_and(|claims| claims.iter().all(|c| c.at < claims_before.0)) {
+                break;
+            }
+            self.remove(Table::Meta, key.to_vec());
+            left -= 1;
+        }
         let mut old = true;
         for (key, value) in self.engine.scan(Table::Event, &[], &[], left)? {
             if key.ends_with(&[0, 0]) && key.len() == 10 {
                 let first = key::pack_first(&key);
-                old = first < needed
-                    && row::Pack::head(&value).is_ok_and(|head| head.time < before && first + u64::from(head.events) <= needed);
+                old = first < needed && Pack::head(&value).is_ok_and(|head| head.time < before && first + u64::from(head.events) <= needed);
             }
             if !old {
                 return Ok(false);

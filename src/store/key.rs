@@ -7,13 +7,13 @@ use crate::domain::delivery::Lane;
 pub(super) enum Table {
     /// feed number → feed state.
     Feed,
-    /// feed number, `h` or `c`, chunk → hot or cold entries.
+    /// feed number, `h`, `c` or `m`, chunk → hot entries, cold entries, marks.
     Seen,
     /// first sequence of a pack, part → piece of the pack.
     Event,
     /// `q`, lane, number in the lane → events that wait; `l`, lane → how far the lane is; `d`, sink, sequence → a dead letter.
     Outbox,
-    /// `state`; `f` and a feed's name, `s` and a sink's name → its number.
+    /// `state`; `f` and a feed's name, `s` and a sink's name → its number; `c`, chunk → claims.
     Meta,
 }
 
@@ -46,6 +46,23 @@ pub(super) fn cold_prefix(feed: u32) -> Vec<u8> {
 
 pub(super) fn cold(feed: u32, chunk: u16) -> Vec<u8> {
     [&cold_prefix(feed)[..], &chunk.to_be_bytes()].concat()
+}
+
+pub(super) fn marks_prefix(feed: u32) -> Vec<u8> {
+    [&feed.to_be_bytes()[..], b"m"].concat()
+}
+
+pub(super) fn marks(feed: u32, chunk: u16) -> Vec<u8> {
+    [&marks_prefix(feed)[..], &chunk.to_be_bytes()].concat()
+}
+
+/// Claims lie below the names, which begin with other letters.
+pub(super) fn claims_prefix() -> &'static [u8] {
+    b"c"
+}
+
+pub(super) fn claims(chunk: u32) -> Vec<u8> {
+    [claims_prefix(), &chunk.to_be_bytes()].concat()
 }
 
 /// The chunk number at the end of a hot or cold key.

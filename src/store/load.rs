@@ -15,6 +15,9 @@ pub(super) fn meta(engine: &Engine, dir: &Path) -> Result<MetaRow, StoreError> {
         Some(value) if value.first().is_some_and(|v| *v > VERSION) => {
             return Err(StoreError::damaged(dir, "it was written by a newer feedwire"));
         }
+        Some(value) if value.first().is_some_and(|v| *v < VERSION) => {
+            return Err(StoreError::damaged(dir, "it was written by a feedwire from before the first release"));
+        }
         Some(value) => decode(&value).map_err(|_| engine.damaged_row(Table::Meta))?,
         None => MetaRow::default(),
     };

@@ -6,16 +6,18 @@
 //! - Signatures name domain types only, so that another engine can stand behind them.
 
 mod engine;
+mod entries;
 mod group;
 mod guard;
 mod key;
 mod lanes;
 mod load;
+mod pack;
 mod reader;
 mod row;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -25,13 +27,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::delivery::{Delivery, Lane, Settlement, SinkId};
-use crate::domain::event::Happening;
-use crate::domain::feed::{Cold, FeedId, FeedState, Hot};
-use crate::domain::identity::Key;
+use crate::domain::feed::{Decision, FeedId, FeedState};
+use crate::domain::identity::Alias;
+use crate::domain::memory::{Cold, Memory};
 use crate::domain::plan::Update;
+use crate::domain::story::{self, Stories};
 use crate::domain::time::Timestamp;
 use engine::Engine;
 use lanes::Lanes;
+use pack::Prepared;
 
 /// Commits that may wait for the writer.
 const WAITING_COMMITS: usize = 1024;
@@ -160,40 +164,6 @@ impl Closing {
     }
 }
 
-/// Events packed for the store; made outside of the writer thread, for compression is most of the work.
-struct Prepared(Vec<PreparedPack>);
-
-struct PreparedPack {
-    events: u16,
-    pieces: Vec<Vec<u8>>,
-}
-
-impl Prepared {
-    fn new(update: &Update) -> Self {
-        let happenings: Vec<&Happening> = update.events.iter().map(|(h, _)| h).collect();
-        let mut packs = vec![];
-        let mut rest = happenings.as_slice();
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(pack_length(rest));
-            let events = u16::try_from(now.len()).unwrap_or(u16::MAX);
-            packs.push(PreparedPack { events, pieces: row::pack(&update.scene, now) });
-            rest = later;
-        }
-        Self(packs)
-    }
-}
-
-/// How many of the events go into one pack: at least one.
-fn pack_length(events: &[&Happening]) -> usize {
-    let mut bytes = 0;
-    let size = |h: &&Happening| [&h.entry.summary, &h.entry.content].into_iter().flatten().map(|m| m.source().len()).sum::<usize>();
-    let fitting = events.iter().take(row::EVENTS_PER_PACK).take_while(|h| {
-        bytes += size(h);
-        bytes <= row::BYTES_PER_PACK
-    });
-    fitting.count().max(1)
-}
-
 impl Store {
     /// Opens the store and starts its threads. Blocks: call it outside of the async workers.
     ///
@@ -253,23 +223,40 @@ impl Store {
         self.read(move |engine| reader::feed_state(engine, feed)).await
     }
 
-    /// The entries of a feed's last document.
+    /// The entries of a feed's last document, and its keys that tell nothing.
     ///
     /// # Errors
     /// See [`Store::feeds`].
-    pub async fn hot(&self, feed: u32) -> Result<Vec<Hot>, StoreError> {
-        self.read(move |engine| reader::hot(engine, feed)).await
+    pub async fn memory(&self, feed: u32) -> Result<Memory, StoreError> {
+        self.read(move |engine| reader::memory(engine, feed)).await
     }
 
-    /// Those of `keys` that a feed is known to have had earlier.
+    /// The entries that a feed is known to have had earlier under one of these names, those that left last at the end.
     ///
     /// # Errors
     /// See [`Store::feeds`].
-    pub async fn cold(&self, feed: u32, keys: Vec<Key>) -> Result<HashMap<Key, Cold>, StoreError> {
-        if keys.is_empty() {
-            return Ok(HashMap::new());
+    pub async fn cold(&self, feed: u32, names: Vec<Alias>) -> Result<Vec<Cold>, StoreError> {
+        if names.is_empty() {
+            return Ok(vec![]);
         }
-        self.read(move |engine| reader::cold(engine, feed, &keys)).await
+        let wanted: HashSet<_> = names.into_iter().collect();
+        self.read(move |engine| reader::cold(engine, feed, &wanted)).await
+    }
+
+    /// The articles of late.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn stories(&self) -> Result<Stories, StoreError> {
+        self.read(reader::stories).await
+    }
+
+    /// Carries out what an operator says of entries that are held back; false when there are none.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn decide(&self, feed: u32, decision: Decision) -> Result<bool, StoreError> {
+        self.commit(|answer| writer::Job::Decide(feed, decision, answer)).await
     }
 
     /// Writes all that a poll changed, as one: returns when it is on the disk. Dropping the future loses the answer, not the write.
@@ -326,8 +313,9 @@ impl Store {
     /// [`StoreError::Closed`].
     pub async fn prune(&self, now: Timestamp, retention: Duration) -> Result<(), StoreError> {
         let needed = self.read(reader::oldest_needed).await?;
-        let (before, dead_before) = (now.before(retention), now.before(DEAD_RETENTION));
-        while self.commit(|answer| writer::Job::Prune { before, dead_before, needed, answer }).await? {}
+        let bounds =
+            writer::Bounds { events: now.before(retention), needed, dead: now.before(DEAD_RETENTION), claims: now.before(story::WINDOW) };
+        while self.commit(|answer| writer::Job::Prune(bounds, answer)).await? {}
         Ok(())
     }
 

@@ -8,12 +8,16 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::engine::Engine;
+use super::entries;
 use super::key::{self, Table};
-use super::row::{self, LaneRow, Pack, QueueRow};
+use super::pack::Pack;
+use super::row::{self, LaneRow, QueueRow};
 use super::{FeedRows, Shared, StoreError, writer};
 use crate::domain::delivery::{Delivery, Lane};
-use crate::domain::feed::{Cold, FeedState, Hot};
-use crate::domain::identity::Key;
+use crate::domain::feed::FeedState;
+use crate::domain::identity::Alias;
+use crate::domain::memory::{Cold, Memory};
+use crate::domain::story::Stories;
 
 /// How often a read is tried, with the database opened again in between.
 const TRIES: u32 = 3;
@@ -85,22 +89,33 @@ pub(super) fn feed_state(engine: &Engine, feed: u32) -> Result<FeedState, StoreE
     row::decode(&value).map_err(|_| engine.damaged_row(Table::Feed))
 }
 
-pub(super) fn hot(engine: &Engine, feed: u32) -> Result<Vec<Hot>, StoreError> {
-    let mut hot = vec![];
+pub(super) fn memory(engine: &Engine, feed: u32) -> Result<Memory, StoreError> {
+    let mut memory = Memory::default();
     for (_, value) in engine.scan(Table::Seen, &key::hot_prefix(feed), &[], usize::MAX)? {
-        hot.extend(row::decode_hot(&value).map_err(|_| engine.damaged_row(Table::Seen))?);
+        memory.hot.extend(entries::decode_hot(&value).map_err(|_| engine.damaged_row(Table::Seen))?);
     }
-    Ok(hot)
+    for (_, value) in engine.scan(Table::Seen, &key::marks_prefix(feed), &[], usize::MAX)? {
+        memory.marks.extend(entries::decode_marks(&value).map_err(|_| engine.damaged_row(Table::Seen))?);
+    }
+    Ok(memory)
 }
 
-pub(super) fn cold(engine: &Engine, feed: u32, keys: &[Key]) -> Result<HashMap<Key, Cold>, StoreError> {
-    let wanted: HashSet<_> = keys.iter().copied().collect();
-    let mut found = HashMap::new();
+pub(super) fn cold(engine: &Engine, feed: u32, wanted: &HashSet<Alias>) -> Result<Vec<Cold>, StoreError> {
+    let mut found = vec![];
     for (_, value) in engine.scan(Table::Seen, &key::cold_prefix(feed), &[], usize::MAX)? {
-        let rows = row::decode_cold(&value).map_err(|_| engine.damaged_row(Table::Seen))?;
-        found.extend(rows.into_iter().filter(|c| wanted.contains(&c.key)).map(|c| (c.key, c)));
+        let rows = entries::decode_cold(&value).map_err(|_| engine.damaged_row(Table::Seen))?;
+        found.extend(rows.into_iter().filter(|c| c.item.aliases.iter().any(|a| wanted.contains(a))));
     }
     Ok(found)
+}
+
+pub(super) fn stories(engine: &Engine) -> Result<Stories, StoreError> {
+    let mut stories = Stories::default();
+    for (_, value) in engine.scan(Table::Meta, key::claims_prefix(), &[], usize::MAX)? {
+        let claims = entries::decode_claims(&value).map_err(|_| engine.damaged_row(Table::Meta))?;
+        claims.iter().for_each(|claim| stories.remember(claim));
+    }
+    Ok(stories)
 }
 
 pub(super) fn head(engine: &Engine, lane: Lane) -> Result<Option<Result<Delivery, u64>>, StoreError> {

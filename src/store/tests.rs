@@ -5,9 +5,13 @@ use std::sync::Arc;
 use super::*;
 use crate::domain::delivery::{Order, Trials};
 use crate::domain::entry::{Entry, Markup};
-use crate::domain::event::{EventId, EventKind, Scene};
+use crate::domain::event::{EventId, EventKind, Happening, Report, Scene, What};
 use crate::domain::feed::Fingerprint;
+use crate::domain::identity::Key;
+use crate::domain::memory::{Hot, Item, Mark, Minute};
 use crate::domain::plan::Destination;
+use crate::domain::story::Claim;
+use crate::domain::text::{Gist, Sketch};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const NOW: Timestamp = Timestamp(1_732_725_900_000);
@@ -23,19 +27,32 @@ async fn close(store: Store, closing: Closing) {
     tokio::task::spawn_blocking(|| closing.wait()).await.unwrap();
 }
 
-fn key(n: u8) -> Key {
-    Key::from_bytes([n; 16])
+fn item(n: u8) -> Item {
+    let id = Key::from_bytes([n; 16]);
+    Item {
+        id,
+        aliases: vec![id.alias(), Alias(n.into())],
+        date: Minute(n.into()),
+        first: Minute(1),
+        sketch: Sketch::default(),
+        revision: 0,
+        by: None,
+    }
 }
 
 fn hot(n: u8) -> Hot {
-    Hot { fingerprint: Fingerprint(n.into()), key: key(n), text: n.into(), revision: 0 }
+    Hot { fingerprint: Fingerprint(n.into()), item: item(n), gist: Gist::default(), told: Minute(0), streak: 0, held: false }
 }
 
 /// A poll that found the entries `numbers`, for one sink.
 fn update(base: u64, numbers: &[u8], time: Timestamp) -> Update {
     let event = |n: &u8| {
         let entry = Entry { title: Some(format!("title {n}")), content: Some(Markup::Text("x".repeat(3000))), ..Entry::default() };
-        let happening = Happening { id: EventId(format!("evt_{n}")), kind: EventKind::Created, revision: 0, entry };
+        let happening = Happening {
+            id: EventId(format!("evt_{n}")),
+            kind: EventKind::Created,
+            what: What::Entry(Box::new(Report { entry, ..Report::default() })),
+        };
         (happening, vec![Destination { sink: 1, order: Order::Feed }])
     };
     Update {
@@ -43,6 +60,8 @@ fn update(base: u64, numbers: &[u8], time: Timestamp) -> Update {
         state: FeedState { polls: base + 1, established: true, ..FeedState::default() },
         hot: Some(numbers.iter().map(|n| hot(*n)).collect()),
         cold: vec![],
+        marks: None,
+        claims: vec![],
         scene: Scene {
             instance: "main".into(),
             feed: FeedId(Arc::from("f")),
@@ -80,7 +99,7 @@ async fn what_is_recorded_is_there_after_reopening_and_delivered_in_order() {
 
     let (store, closing) = open(dir.path());
     assert_eq!((store.sequence(), store.backlog(1)), (200, (200, 0)));
-    assert_eq!(store.hot(7).await.unwrap(), numbers.iter().map(|n| hot(*n)).collect::<Vec<_>>());
+    assert_eq!(store.memory(7).await.unwrap().hot, numbers.iter().map(|n| hot(*n)).collect::<Vec<_>>());
     assert!(store.feed_state(7).await.unwrap().established);
     let expected: Vec<_> = (0..200u64).map(|n| (n + 1, n + 1, format!("evt_{n}"))).collect();
     assert_eq!(drain(&store).await, expected);
@@ -170,18 +189,56 @@ async fn pruning_takes_what_is_old_and_delivered_and_nothing_else() {
 async fn cold_entries_are_found_and_old_ones_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let (store, closing) = open(dir.path());
-    let cold = |n: u8, day| Cold { key: key(n), day, revision: 3 };
+    let cold = |n: u8, day| Cold { item: item(n), day };
     for (base, day) in [(0, 100), (1, 300), (2, 700)] {
         let entries: Vec<_> = (0..125).map(|n| cold(((base as u8) << 6) | (n % 64), day)).collect();
         let update = Update { cold: entries, events: vec![], hot: None, ..update(base, &[], NOW) };
         store.record(7, update).await.unwrap();
     }
-    let found = store.cold(7, vec![key(1), key(65), key(129), key(255)]).await.unwrap();
-    assert_eq!(found.get(&key(1)), None, "400 days have passed since day 100");
-    assert_eq!(found.get(&key(65)), Some(&cold(65, 300)));
-    assert_eq!(found.get(&key(129)), Some(&cold(129, 700)));
-    assert_eq!(found.get(&key(255)), None);
-    assert!(store.cold(8, vec![key(129)]).await.unwrap().is_empty());
+    let of = |n: u8| vec![item(n).id.alias(), Alias(u64::MAX)];
+    assert_eq!(store.cold(7, of(1)).await.unwrap(), [], "400 days have passed since day 100");
+    assert_eq!(store.cold(7, of(65)).await.unwrap().last(), Some(&cold(65, 300)));
+    assert_eq!(store.cold(7, vec![Alias(129)]).await.unwrap().last(), Some(&cold(129, 700)), "by any of its names");
+    assert_eq!(store.cold(7, of(255)).await.unwrap(), []);
+    assert_eq!(store.cold(8, of(129)).await.unwrap(), []);
+    close(store, closing).await;
+}
+
+#[tokio::test]
+async fn marks_and_claims_are_there_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, closing) = open(dir.path());
+    let marks: Vec<_> = (0..1000).map(|n| Mark { alias: Alias(n), day: 20_000 }).collect();
+    let claim = |n: u64| Claim { keys: vec![n], event: n.into(), feed: 1, sinks: vec![1], at: NOW.0 };
+    let claims = (1..1000).map(claim).collect();
+    store.record(7, Update { marks: Some(marks.clone()), claims, ..update(0, &[1], NOW) }).await.unwrap();
+    store.record(7, Update { claims: vec![claim(1000)], ..update(1, &[1], NOW) }).await.unwrap();
+    close(store, closing).await;
+
+    let (store, closing) = open(dir.path());
+    assert_eq!(store.memory(7).await.unwrap().marks, marks);
+    let (feed, other) = (FeedId(Arc::from("g")), EventId::from_bits(5000));
+    let known = |stories: &Stories| (1..=1000).filter(|n| stories.origin(&[*n], &feed, &other).is_some()).count();
+    assert_eq!(known(&store.stories().await.unwrap()), 1000);
+    store.prune(NOW.after(30 * DAY), DAY).await.unwrap();
+    let left = known(&store.stories().await.unwrap());
+    assert!(left < 200, "all but the newest chunk are gone: {left}");
+    close(store, closing).await;
+}
+
+#[tokio::test]
+async fn what_is_held_back_can_be_decided_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, closing) = open(dir.path());
+    assert!(!store.decide(7, Decision::Release).await.unwrap(), "never polled");
+    let flood = Some(crate::domain::feed::Flood { since: NOW, held: 9, confirmed: true, released: false });
+    let mut held = update(0, &[], NOW);
+    held.state.flood = flood;
+    store.record(7, held).await.unwrap();
+    assert!(store.decide(7, Decision::Release).await.unwrap());
+    assert!(store.feed_state(7).await.unwrap().flood.unwrap().released);
+    assert!(!store.record(7, update(1, &[1], NOW)).await.unwrap().applied, "a poll that was under way has not seen the decision");
+    assert!(store.decide(7, Decision::Drop).await.unwrap() && !store.decide(7, Decision::Drop).await.unwrap());
     close(store, closing).await;
 }
 

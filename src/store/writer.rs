@@ -9,10 +9,11 @@ use tracing::{error, info, warn};
 
 use super::engine::Engine;
 use super::group::{Effect, Group};
+use super::pack::Prepared;
 use super::row::MetaRow;
-use super::{Prepared, Recorded, Shared, StoreError, guard};
+use super::{Recorded, Shared, StoreError, guard};
 use crate::domain::delivery::{Lane, Settlement, SinkId};
-use crate::domain::feed::FeedId;
+use crate::domain::feed::{Decision, FeedId};
 use crate::domain::plan::Update;
 use crate::domain::time::Timestamp;
 
@@ -46,16 +47,25 @@ pub(super) enum Job {
         answer: oneshot::Sender<()>,
     },
     Number(Vec<FeedId>, Vec<SinkId>, oneshot::Sender<Numbers>),
-    Prune {
-        before: Timestamp,
-        dead_before: Timestamp,
-        needed: u64,
-        answer: oneshot::Sender<bool>,
-    },
+    Decide(u32, Decision, oneshot::Sender<bool>),
+    Prune(Bounds, oneshot::Sender<bool>),
     /// A read failed: open the database again.
     Reopen,
     /// Look whether the store was closed.
     Wake,
+}
+
+/// What is too old to be kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Events from before, if nothing needs them,
+    pub(super) events: Timestamp,
+    /// and if their sequence is below this.
+    pub(super) needed: u64,
+    /// Dead letters from before.
+    pub(super) dead: Timestamp,
+    /// Claims from before.
+    pub(super) claims: Timestamp,
 }
 
 /// What is answered once the group is on the disk.
@@ -63,6 +73,7 @@ enum Done {
     Recorded(Recorded),
     Settled,
     Numbered(Numbers),
+    Decided(bool),
     Pruned(bool),
     Nothing,
 }
@@ -146,7 +157,7 @@ impl Writer {
         if group.writes.is_empty() {
             return Ok(answers);
         }
-        engine.commit(group.rows())?;
+        engine.commit(group.rows()?)?;
         self.meta = group.meta.clone();
         self.shared.group.store(self.meta.group, Ordering::Relaxed);
         self.shared.sequence.store(self.meta.sequence, Ordering::Relaxed);
@@ -189,7 +200,7 @@ impl Writer {
         self.meta = super::load::meta(&engine, &self.shared.dir)?;
         // A group that cannot be written now is a disk that is still full: the trial writes the same row again.
         let mut trial = Group::new(&engine, &self.meta);
-        engine.commit(trial.rows())?;
+        engine.commit(trial.rows()?)?;
         self.meta = trial.meta.clone();
         *self.shared.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
         Ok(())
@@ -216,7 +227,8 @@ fn add(group: &mut Group<'_>, job: &Job) -> Result<Done, StoreError> {
             Done::Settled
         }
         Job::Number(feeds, sinks, _) => Done::Numbered(group.number(feeds, sinks)?),
-        Job::Prune { before, dead_before, needed, .. } => Done::Pruned(group.prune(*before, *dead_before, *needed)?),
+        Job::Decide(feed, decision, _) => Done::Decided(group.decide(*feed, *decision)?),
+        Job::Prune(bounds, _) => Done::Pruned(group.prune(bounds)?),
         Job::Reopen | Job::Wake => Done::Nothing,
     })
 }
@@ -227,7 +239,8 @@ fn answer(job: Job, done: Done) {
         (Job::Record(.., answer), Done::Recorded(recorded)) => drop(answer.send(recorded)),
         (Job::Settle { answer, .. }, Done::Settled) => drop(answer.send(())),
         (Job::Number(.., answer), Done::Numbered(numbers)) => drop(answer.send(numbers)),
-        (Job::Prune { answer, .. }, Done::Pruned(more)) => drop(answer.send(more)),
+        (Job::Decide(.., answer), Done::Decided(held)) => drop(answer.send(held)),
+        (Job::Prune(_, answer), Done::Pruned(more)) => drop(answer.send(more)),
         _ => {}
     }
 }
