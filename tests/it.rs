@@ -14,6 +14,7 @@ mod support;
 
 mod crash;
 mod delivery;
+mod identity;
 mod isolation;
 mod layers;
 mod manual;

@@ -2,6 +2,7 @@
 
 mod control;
 mod pages;
+mod why;
 
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
@@ -101,8 +102,11 @@ pub async fn control(board: Arc<Board>, path: &Path) -> std::io::Result<impl Fut
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    let orders =
-        Router::new().route("/v1/reload", post(control::reload)).route("/v1/flood", post(control::flood)).with_state(board.clone());
+    let orders = Router::new()
+        .route("/v1/reload", post(control::reload))
+        .route("/v1/flood", post(control::flood))
+        .route("/v1/why", get(why::why))
+        .with_state(board.clone());
     let app = pages_of(board).merge(orders);
     Ok(async move { drop(axum::serve(listener, app).await) })
 }

@@ -29,6 +29,10 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
                 out.write_all(table(&status, &feeds, &sinks).as_bytes())
             }
         }
+        CtlCommand::Why { url, json } => {
+            let story = client.get_with("/v1/why", &[("url", url)]).await?;
+            if *json { writeln!(out, "{story}") } else { out.write_all(told(&story).as_bytes()) }
+        }
         CtlCommand::Flood { decision, feed } => {
             let decision = match decision {
                 FloodDecision::Release => "release",
@@ -65,7 +69,11 @@ struct Client {
 
 impl Client {
     async fn get(&self, path: &str) -> Result<Value, Failure> {
-        let text = self.ask(self.http.get(format!("http://feedwire{path}"))).await?;
+        self.get_with(path, &[]).await
+    }
+
+    async fn get_with(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
+        let text = self.ask(self.http.get(url(path, query))).await?;
         serde_json::from_str(&text).map_err(|e| Failure::runtime(format!("the daemon's answer is not JSON: {e}")))
     }
 
@@ -88,7 +96,7 @@ impl Client {
     async fn all_feeds(&self) -> Result<Vec<Value>, Failure> {
         let (mut feeds, mut after) = (vec![], String::new());
         loop {
-            let mut page = self.get(&format!("/v1/feeds?after={after}")).await?;
+            let mut page = self.get_with("/v1/feeds", &[("after", &after)]).await?;
             if let Some(lines) = page.get_mut("feeds").and_then(Value::as_array_mut) {
                 feeds.append(lines);
             }
@@ -130,6 +138,58 @@ fn table(status: &Value, feeds: &[Value], sinks: &Value) -> String {
     for feed in failing.into_iter().chain(fine) {
         let [id, state, entries, next, error] = ["id", "state", "entries", "next_poll", "last_error"].map(|key| text(part(feed, key)));
         lines.push(format!("{id:<24} {state:<8} {entries:>7} {next:<24} {error}"));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// For people: the story of an entry, a paragraph for each feed that knows it.
+fn told(story: &Value) -> String {
+    let text = |v: &Value| v.as_str().map_or_else(|| if v.is_null() { "-".into() } else { v.to_string() }, plain);
+    let list = |v: &Value| v.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+    let mut lines = vec![format!("{}\ncompared as {}", text(part(story, "url")), text(part(story, "compared_as")))];
+    let ambiguous = list(part(story, "ambiguous_in"));
+    if !ambiguous.is_empty() {
+        lines.push(format!("tells nothing in {ambiguous}: there it is the link of different entries"));
+    }
+    let found: Vec<_> = part(story, "found").as_array().into_iter().flatten().collect();
+    if found.is_empty() {
+        lines.push("no feed remembers an entry with this link".into());
+    }
+    for chapter in found {
+        let of = |key: &str| text(part(chapter, key));
+        lines.push(format!(
+            "\n{}: first seen {}, published {}, changed {} times",
+            of("feed"),
+            of("first_seen"),
+            of("published"),
+            of("revision")
+        ));
+        lines.push(match part(chapter, "last_seen") {
+            Value::Null => "  it is in the last document".to_owned(),
+            day => format!("  it left the document on {}", text(day).get(..10).unwrap_or_default()),
+        });
+        lines.push(match part(chapter, "recognised_by") {
+            Value::Null => "  it was new when it was last read".to_owned(),
+            name => format!("  it was last recognised by its {}", text(name)),
+        });
+        lines.push(format!("  it can be recognised by its {}", list(part(chapter, "names"))));
+        if part(chapter, "held") == true {
+            lines.push("  it is held back (feedwire ctl flood)".into());
+        }
+        let events: Vec<_> = part(chapter, "events").as_array().into_iter().flatten().collect();
+        if events.is_empty() {
+            lines.push("  no event of it is kept: it was there at the first poll, or too long ago".into());
+        }
+        for event in events {
+            let of = |key: &str| text(part(event, key));
+            lines.push(format!("  {} {} {}", of("time"), of("type"), of("id")));
+            for fate in part(event, "to").as_array().into_iter().flatten() {
+                let of =
+                    |key: &str| part(fate, key).is_null().then(String::new).unwrap_or_else(|| format!(", {key} {}", text(part(fate, key))));
+                let more = ["behind", "failed", "at", "reason"].map(of).concat();
+                lines.push(format!("    {}: {}{more}", text(part(fate, "sink")), text(part(fate, "state"))));
+            }
+        }
     }
     lines.join("\n") + "\n"
 }

@@ -153,6 +153,15 @@ pub enum CtlCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Tell the story of one entry: what it is recognised by, since when, which events there were, and where they went.
+    Why {
+        /// The entry's link.
+        #[arg(value_name = "URL")]
+        url: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Decide about entries of a feed that are held back because they looked new though they are old.
     Flood {
         /// What becomes of them.

@@ -42,6 +42,8 @@ pub mod plan;
 
 pub mod agenda;
 
+pub mod history;
+
 #[cfg(test)]
 mod rehearsal;
 

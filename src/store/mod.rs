@@ -9,6 +9,7 @@ mod engine;
 mod entries;
 mod group;
 mod guard;
+mod history;
 mod key;
 mod lanes;
 mod load;
@@ -27,7 +28,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::delivery::{Delivery, Lane, Settlement, SinkId};
+use crate::domain::event::EventId;
 use crate::domain::feed::{Decision, FeedId, FeedState};
+use crate::domain::history::{Remembered, Told};
 use crate::domain::identity::Alias;
 use crate::domain::memory::{Cold, Memory};
 use crate::domain::plan::Update;
@@ -251,6 +254,22 @@ impl Store {
         self.read(reader::stories).await
     }
 
+    /// What a feed remembers under a name, what left last at the end; and whether the name tells nothing there.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn remembered(&self, feed: u32, name: Alias) -> Result<(Vec<Remembered>, bool), StoreError> {
+        self.read(move |engine| history::remembered(engine, feed, name)).await
+    }
+
+    /// The events of a feed with these ids, as far as they are still kept, and where they went. Looks at those told between the two times.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn told(&self, feed: u32, ids: HashSet<EventId>, between: (Timestamp, Timestamp)) -> Result<Vec<Told>, StoreError> {
+        self.read(move |engine| history::told(engine, feed, &ids, between)).await
+    }
+
     /// Carries out what an operator says of entries that are held back; false when there are none.
     ///
     /// # Errors
@@ -264,7 +283,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Closed`]. Trouble with the disk is waited out.
     pub async fn record(&self, feed: u32, update: Update) -> Result<Recorded, StoreError> {
-        let packs = Prepared::new(&update);
+        let packs = Prepared::new(feed, &update);
         self.commit(|answer| writer::Job::Record(feed, Box::new(update), packs, answer)).await
     }
 

@@ -25,13 +25,13 @@ pub(super) struct PreparedPack {
 }
 
 impl Prepared {
-    pub(super) fn new(update: &Update) -> Self {
+    pub(super) fn new(feed: u32, update: &Update) -> Self {
         let mut packs = vec![];
         let mut rest = update.events.as_slice();
         while !rest.is_empty() {
             let (now, later) = rest.split_at(pack_length(rest));
             let events = u16::try_from(now.len()).unwrap_or(u16::MAX);
-            packs.push(PreparedPack { events, pieces: pack(&update.scene, now) });
+            packs.push(PreparedPack { events, pieces: pack(feed, &update.scene, now) });
             rest = later;
         }
         Self(packs)
@@ -70,6 +70,8 @@ pub(super) struct PackHead {
     pub(super) time: Timestamp,
     /// Bytes of JSON.
     pub(super) length: u32,
+    /// The number of the feed.
+    pub(super) feed: u32,
 }
 
 /// A pack as it is written, without copying the events.
@@ -81,7 +83,7 @@ struct Packing<'a> {
 }
 
 /// The sealed pieces of a pack, each within [`LARGEST`].
-fn pack(scene: &Scene, events: &[(Happening, Vec<Destination>)]) -> Vec<Vec<u8>> {
+fn pack(feed: u32, scene: &Scene, events: &[(Happening, Vec<Destination>)]) -> Vec<Vec<u8>> {
     let happenings = events.iter().map(|(happening, _)| happening).collect();
     let to = events.iter().map(|(_, to)| to.iter().map(|d| d.sink).collect()).collect();
     let json = serde_json::to_vec(&Packing { scene, happenings, to }).unwrap_or_default();
@@ -93,6 +95,7 @@ fn pack(scene: &Scene, events: &[(Happening, Vec<Destination>)]) -> Vec<Vec<u8>>
         parts: count(packed.len().div_ceil(room).max(1)),
         time: scene.time,
         length: u32::try_from(json.len()).unwrap_or(u32::MAX),
+        feed,
     };
     let mut first = postcard::to_stdvec(&head).unwrap_or_default();
     let (now, later) = packed.split_at(packed.len().min(room));
@@ -166,11 +169,11 @@ mod tests {
                 first_poll: true,
             };
             let to = vec![Destination { sink: 7, order: Order::Feed }];
-            let pieces = super::pack(&scene, &[(happening.clone(), to), (happening.clone(), vec![])]);
+            let pieces = super::pack(3, &scene, &[(happening.clone(), to), (happening.clone(), vec![])]);
             let pack = Pack { scene, happenings: vec![happening.clone(), happening], to: vec![vec![7], vec![]] };
             assert!(pieces.iter().all(|p| p.len() <= LARGEST));
             let head = Pack::head(pieces.first().unwrap()).unwrap();
-            assert_eq!((head.events, usize::from(head.parts), head.time), (2, pieces.len(), Timestamp(6)));
+            assert_eq!((head.events, usize::from(head.parts), head.time, head.feed), (2, pieces.len(), Timestamp(6), 3));
             assert_eq!(Pack::join(&pieces), Ok(pack.clone()));
             if pieces.len() > 1 {
                 assert_eq!(Pack::join(pieces.get(1..).unwrap()), Err(Damaged));
