@@ -1,4 +1,4 @@
-//! What publishers do to the names, words and dates of their entries, in 30 scenarios: a site publishes 120 articles, is polled every few
+//! What publishers do to the names, words and dates of their entries, in 31 scenarios: a site publishes 120 articles, is polled every few
 //! of them, and does one of these things. Every article must be told exactly once, whichever end of the document is the newest.
 
 use super::entry::{Entry, Markup};
@@ -81,7 +81,7 @@ fn content(e: &mut Entry, more: &str) {
     }
 }
 
-const WAYS: [(&str, Way); 30] = [
+const WAYS: [(&str, Way); 31] = [
     ("nothing", |_, _| ()),
     ("moves to https", |m, e| url(e, |u| if m.later { u.into() } else { u.replace("https", "http") })),
     ("drops www", |m, e| url(e, |u| if m.later { u.into() } else { u.replace("a.ua", "www.a.ua") })),
@@ -144,6 +144,13 @@ const WAYS: [(&str, Way); 30] = [
         e.content = Some(Markup::Html(format!("<p>{}&nbsp;</p><img src='/pixel?{}'>", m.article.body.replace('’', style), m.poll)));
     }),
     ("has no dates", |_, e| e.published = None),
+    ("moves, and dates everything anew", |m, e| {
+        if m.later {
+            let n = m.article.number;
+            (e.id, e.url) = (Some(format!("new-{n}")), Some(format!("https://b.ua/{n}")));
+            e.published = at(NOW.after((100_000 + n as u32) * MINUTE));
+        }
+    }),
 ];
 
 /// Plays a scenario; returns how many events were told beyond one an article, and how many articles never were.
