@@ -179,7 +179,7 @@ fn pipeline(c: &mut Criterion) {
     let mut ours = |name: &str, urls: &[String], warm: u64, backlog: Backlog| {
         group.bench_function(BenchmarkId::new("feedwire", name), |b| {
             // A cold poll happens once; the others are averaged over several rounds of one store.
-            let rounds = if warm == 0 { 1 } else { std::env::var("R").ok().and_then(|r| r.parse().ok()).unwrap_or(5) };
+            let rounds = if warm == 0 { 1 } else { 5 };
             b.iter_custom(|iters| (0..iters).map(|_| runtime.block_on(polled(urls, warm, rounds, backlog))).sum());
         });
     };

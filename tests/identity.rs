@@ -45,6 +45,8 @@ async fn old_entries_under_new_names_are_held_until_released() {
     // The poll that confirms it is over when a conditional request is answered 304.
     while origin.more_requests("/feed", 1).await.status != 304 {}
     assert_eq!(ctl(&home, &["flood", "release", "nobody"]).await.0, 1);
+    let (_, lines) = ctl(&home, &["feeds"]).await;
+    assert!(lines[1].starts_with("a ") && lines[1].contains("held") && lines[1].ends_with("9 entries held back"), "{lines:?}");
     daemon.kill();
     assert_eq!(daemon.events().len(), 1, "nothing else was told");
 
@@ -101,9 +103,13 @@ async fn the_story_of_an_entry_is_told() {
     publisher.read().await;
     publisher.publish(1);
     let event = daemon.printed(1).await.remove(0);
-    let (code, lines) = ctl(&home, &["why", "http://www.news.example/1.html?utm_source=x"]).await;
-    let text = lines.join("\n");
-    assert_eq!(code, 0);
+    let mut text = String::new();
+    // That it was printed is written down a moment after it was.
+    while !text.contains("out: delivered") {
+        let (code, lines) = ctl(&home, &["why", "http://www.news.example/1.html?utm_source=x"]).await;
+        assert!(code == 0 && !lines.is_empty());
+        text = lines.join("\n");
+    }
     for said in [
         "compared as news.example/1.html",
         "\na: first seen",
@@ -115,6 +121,8 @@ async fn the_story_of_an_entry_is_told() {
     ] {
         assert!(text.contains(said), "{said:?} is not in\n{text}");
     }
+    let (_, lines) = ctl(&home, &["feeds"]).await;
+    assert_eq!(lines.len(), 2, "{lines:?}");
     let (code, lines) = ctl(&home, &["why", "https://news.example/2.html"]).await;
     assert!(code == 0 && lines.join("\n").contains("no feed remembers"), "{lines:?}");
 }

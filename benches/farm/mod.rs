@@ -103,9 +103,11 @@ pub fn document(feed: u64, step: u64) -> String {
     });
     for n in (step..step + ENTRIES).rev() {
         let (minute, hour) = (n % 60, n / 60 % 24);
-        let body =
-            "&lt;p class=&quot;lead&quot;&gt;Умєров розповів президенту про співпрацю, її обсяг і п’ять ґрунтовних висновків.&lt;/p&gt; "
-                .repeat(9);
+        // No two entries have the same words, in no two feeds.
+        let body = format!(
+            "&lt;p class=&quot;lead&quot;&gt;Умєров розповів президенту {n} про співпрацю {feed}, її обсяг і п’ять ґрунтовних висновків.&lt;/p&gt; "
+        )
+        .repeat(9);
         let link = format!("https://news.example/{feed}/article-{n}.html");
         if rss {
             let _ = writeln!(

@@ -29,6 +29,10 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
                 out.write_all(table(&status, &feeds, &sinks).as_bytes())
             }
         }
+        CtlCommand::Feeds { json } => {
+            let feeds = client.all_feeds().await?;
+            if *json { writeln!(out, "{}", Value::from(feeds)) } else { out.write_all(table_of_feeds(&feeds).as_bytes()) }
+        }
         CtlCommand::Why { url, json } => {
             let story = client.get_with("/v1/why", &[("url", url)]).await?;
             if *json { writeln!(out, "{story}") } else { out.write_all(told(&story).as_bytes()) }
@@ -133,11 +137,23 @@ fn table(status: &Value, feeds: &[Value], sinks: &Value) -> String {
         let [id, state, waiting, dead, delivered, error] = row;
         lines.push(format!("{id:<24} {state:<8} {waiting:>8} {dead:>6} {delivered:>9}  {error}"));
     }
-    lines.push(format!("\n{:<24} {:<8} {:>7} {:<24} LAST ERROR", "FEED", "STATE", "ENTRIES", "NEXT POLL"));
-    let (failing, fine): (Vec<_>, Vec<_>) = feeds.iter().partition(|feed| part(feed, "state") == "failing");
-    for feed in failing.into_iter().chain(fine) {
-        let [id, state, entries, next, error] = ["id", "state", "entries", "next_poll", "last_error"].map(|key| text(part(feed, key)));
-        lines.push(format!("{id:<24} {state:<8} {entries:>7} {next:<24} {error}"));
+    lines.join("\n") + "\n\n" + &table_of_feeds(feeds)
+}
+
+/// For people: the feeds, those with trouble first.
+fn table_of_feeds(feeds: &[Value]) -> String {
+    let text = |v: &Value| v.as_str().map_or_else(|| if v.is_null() { "-".into() } else { v.to_string() }, plain);
+    let mut lines = vec![format!("{:<24} {:<8} {:>7} {:<24} REMARKS", "FEED", "STATE", "ENTRIES", "NEXT POLL")];
+    let (trouble, fine): (Vec<_>, Vec<_>) =
+        feeds.iter().partition(|feed| part(feed, "state") == "failing" || part(feed, "state") == "held");
+    for feed in trouble.into_iter().chain(fine) {
+        let [id, state, entries, next] = ["id", "state", "entries", "next_poll"].map(|key| text(part(feed, key)));
+        let error = part(feed, "last_error").as_str().map(plain);
+        let held = part(part(feed, "flood"), "held").as_u64().map(|held| format!("{held} entries held back"));
+        let repairs =
+            part(feed, "repairs").as_object().into_iter().flatten().map(|(fault, count)| format!("mended: {} ×{count}", plain(fault)));
+        let remarks: Vec<_> = error.into_iter().chain(held).chain(repairs).collect();
+        lines.push(format!("{id:<24} {state:<8} {entries:>7} {next:<24} {}", remarks.join("; ")));
     }
     lines.join("\n") + "\n"
 }

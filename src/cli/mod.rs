@@ -153,6 +153,12 @@ pub enum CtlCommand {
         #[arg(long)]
         json: bool,
     },
+    /// How the feeds are doing: what had to be mended to read them, what is held back, when the next poll is.
+    Feeds {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell the story of one entry: what it is recognised by, since when, which events there were, and where they went.
     Why {
         /// The entry's link.
