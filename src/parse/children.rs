@@ -33,20 +33,21 @@ pub(super) struct Prefixes<'a>(Vec<(&'a str, Space)>);
 
 impl<'a> Prefixes<'a> {
     pub(super) fn of(around: &[Tag<'a>]) -> Self {
-        // Whatever the prefix of the root is bound to, the document is written in it.
-        let own = around.first().and_then(|root| root.name.rsplit_once(':')).map(|(prefix, _)| (prefix, Space::Core));
+        // Whatever the prefix of the root is bound to, the document is written in it. RDF's own words are about the document only.
+        let own = around.first().and_then(|root| root.name.rsplit_once(':')).filter(|(prefix, _)| !prefix.eq_ignore_ascii_case("rdf"));
+        let own = own.map(|(prefix, _)| (prefix, Space::Core));
         let declared = around.iter().flat_map(|tag| super::lex::attributes(tag.attributes));
         let bound = declared.filter_map(|(name, uri)| Some((name.strip_prefix("xmlns:")?, by_uri(uri)?)));
         Self(own.into_iter().chain(bound).collect())
     }
 
-    fn space(&self, prefix: &str) -> Space {
+    pub(super) fn space(&self, prefix: &str) -> Space {
         if prefix.is_empty() {
             return Space::Core;
         }
         let bound = self.0.iter().find(|(p, _)| *p == prefix).map(|(_, space)| *space);
         bound.unwrap_or_else(|| match prefix.to_ascii_lowercase().as_str() {
-            "rss" | "rdf" => Space::Core,
+            "rss" => Space::Core,
             "atom" | "atom10" | "atom03" | "a" | "a10" => Space::Atom,
             "content" => Space::Content,
             "dc" | "dcterms" | "dct" => Space::Dc,
@@ -74,7 +75,9 @@ fn by_uri(uri: &str) -> Option<Space> {
         "purl.org/rss/1.0"
         | "my.netscape.com/rdf/simple/0.9"
         | "channel.netscape.com/rdf/simple/0.9"
-        | "purl.org/rss/1.0/modules/rss091" => Space::Core,
+        | "purl.org/rss/1.0/modules/rss091"
+        | "purl.org/net/rss1.1"
+        | "backend.userland.com/rss2" => Space::Core,
         _ => return None,
     })
 }

@@ -28,7 +28,7 @@ use url::Url;
 use crate::domain::feed::{Document, Known};
 
 /// Part of every fingerprint: when the parser reads more than before, everything is read once more.
-const PARSER_VERSION: u16 = 1;
+const PARSER_VERSION: u16 = 2;
 
 /// A document as it was received.
 #[derive(Clone, Copy, Debug)]

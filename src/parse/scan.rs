@@ -3,6 +3,7 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
+use super::children::{Prefixes, Space};
 use super::lex::{Lexer, Sight, Tag, Token, local};
 use super::{PARSER_VERSION, ParseError};
 use crate::domain::feed::Fingerprint;
@@ -71,7 +72,8 @@ pub(super) fn scan<'a>(text: &'a str, base: Option<&str>, max_entries: usize) ->
     if junk {
         scan.repairs.push(("text before the document", 1));
     }
-    Walk { text, lexer, scan, max_entries, lost: 0, head: begin, kept: 0 }.run(root, begin)
+    let prefixes = Prefixes::of(&scan.around);
+    Walk { text, lexer, scan, prefixes, max_entries, lost: 0, trusting: dialect == Dialect::Atom, head: begin, kept: 0 }.run(root, begin)
 }
 
 /// The first element that is the root of a feed, where it begins, and whether there was anything before it that should not be.
@@ -102,9 +104,12 @@ struct Walk<'a> {
     text: &'a str,
     lexer: Lexer<'a>,
     scan: Scan<'a>,
+    prefixes: Prefixes<'a>,
     max_entries: usize,
     /// End tags of entries that were not there.
     lost: u32,
+    /// Whether what is inside of a container is looked past for its end tag: only until one is not there, as that is a search to the end.
+    trusting: bool,
     /// Where the current piece outside of the entries begins.
     head: usize,
     /// Bytes of the pieces that are kept.
@@ -113,7 +118,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn run(mut self, root: Tag<'a>, begin: usize) -> Result<Scan<'a>, ParseError> {
-        if is_entry(root.name) {
+        if self.is_entry(root.name) {
             // An entry by itself, as some tests and some servers send it.
             self.entry(root, begin);
             self.scan.complete = true;
@@ -122,7 +127,7 @@ impl<'a> Walk<'a> {
             let begin = self.lexer.position();
             match self.lexer.next() {
                 None => break,
-                Some(Token::Start(tag)) if is_entry(tag.name) => self.entry(tag, begin),
+                Some(Token::Start(tag)) if self.is_entry(tag.name) => self.entry(tag, begin),
                 Some(Token::Start(tag)) if tag.local().eq_ignore_ascii_case("channel") && self.scan.around.len() < MOST_AROUND => {
                     self.scan.around.push(tag);
                 }
@@ -166,35 +171,101 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether an element is an entry, and not a `content:item` or a word of another vocabulary.
+    fn is_entry(&self, name: &str) -> bool {
+        let (prefix, local) = name.rsplit_once(':').unwrap_or(("", name));
+        ENTRIES.iter().any(|entry| local.eq_ignore_ascii_case(entry)) && matches!(self.prefixes.space(prefix), Space::Core | Space::Atom)
+    }
+
     /// Where the entry is over; `None` when the document ends inside of it. Without its end tag it ends where the next one begins, or
-    /// where what is around it ends.
+    /// where what is around it ends. An entry inside of its content or source is a part of it.
     fn end_of(&mut self, tag: Tag<'a>) -> Option<usize> {
+        let own = |name: &[u8]| name.eq_ignore_ascii_case(tag.name.as_bytes());
+        let mut container: Option<Container<'a>> = None;
         while let Some(sight) = self.lexer.sight() {
             match sight {
-                Sight::End(name) if Sight::is_local(name, tag.local()) => {
+                Sight::End(name) if own(name) && container.as_ref().is_none_or(|c| c.entries == 0) => {
                     let _end = self.lexer.next();
                     return Some(self.lexer.position()).filter(|_| !self.lexer.cut);
                 }
-                Sight::Start(name) if Sight::is_local(name, tag.local()) => {}
-                Sight::End(name) if OUTSIDE.iter().any(|outside| Sight::is_local(name, outside)) => {}
-                sight => {
-                    self.lexer.pass(sight);
-                    continue;
+                Sight::Start(name) if own(name) && container.is_none() => break,
+                Sight::End(name)
+                    if container.as_ref().is_none_or(|c| c.first.is_none())
+                        && OUTSIDE.iter().any(|outside| Sight::is_local(name, outside)) =>
+                {
+                    break;
                 }
+                Sight::Start(name) if self.trusting && container.is_none() && CONTAINERS.iter().any(|c| Sight::is_local(name, c)) => {
+                    if let Some(Token::Start(tag)) = self.lexer.next() {
+                        container = Some(Container { name: tag.name, depth: 1, entries: 0, first: None }).filter(|_| !tag.empty);
+                    }
+                }
+                sight => match container.take() {
+                    Some(mut inside) => container = inside.pass(sight, own, &mut self.lexer).then_some(inside),
+                    None => self.lexer.pass(sight),
+                },
             }
-            self.lost += 1;
-            return Some(self.lexer.position());
         }
-        None
+        if let Some(first) = container.and_then(|container| container.first) {
+            // The container was never closed: what looked like an entry in it is the next one.
+            self.lexer = first;
+            self.trusting = false;
+        } else if self.lexer.sight().is_none() {
+            return None;
+        }
+        self.lost += 1;
+        Some(self.lexer.position())
     }
 }
 
+/// An element of an entry that may have entries inside.
+struct Container<'a> {
+    name: &'a str,
+    /// How many of its name are open.
+    depth: usize,
+    /// How many entries are open inside.
+    entries: usize,
+    /// The lexer before the first entry inside.
+    first: Option<Lexer<'a>>,
+}
+
+impl<'a> Container<'a> {
+    /// Passes over what was sighted inside. Says whether the container is still open.
+    fn pass(&mut self, sight: Sight<'a>, is_entry: impl Fn(&[u8]) -> bool, lexer: &mut Lexer<'a>) -> bool {
+        let own = |name: &[u8]| name.eq_ignore_ascii_case(self.name.as_bytes());
+        let before = lexer.clone();
+        match sight {
+            Sight::Start(name) if own(name) || is_entry(name) => {
+                let opens = matches!(lexer.next(), Some(Token::Start(tag)) if !tag.empty);
+                if is_entry(name) {
+                    self.entries += usize::from(opens);
+                    self.first.get_or_insert(before);
+                } else {
+                    self.depth += usize::from(opens);
+                }
+            }
+            Sight::End(name) if is_entry(name) => {
+                self.entries -= 1;
+                lexer.pass(sight);
+            }
+            Sight::End(name) if own(name) => {
+                self.depth -= 1;
+                lexer.pass(sight);
+            }
+            sight => lexer.pass(sight),
+        }
+        self.depth > 0
+    }
+}
+
+/// Elements that are entries.
+const ENTRIES: [&str; 2] = ["item", "entry"];
+
+/// Elements of an Atom entry that may hold a whole other one.
+const CONTAINERS: [&str; 3] = ["content", "summary", "source"];
+
 /// Elements that entries are inside of.
 const OUTSIDE: [&str; 4] = ["channel", "rss", "rdf", "feed"];
-
-fn is_entry(name: &str) -> bool {
-    local(name).eq_ignore_ascii_case("item") || local(name).eq_ignore_ascii_case("entry")
-}
 
 #[cfg(test)]
 mod tests {
@@ -216,6 +287,32 @@ mod tests {
         check("<rss><item/><item>2</item></rss>", &["<item/>", "<item>2</item>"], true);
         check("PHP Warning: x<br><b>y</b><rss><item>1</item></rss>", &["<item>1</item>"], true);
         check("<item>1</item>", &["<item>1</item>"], true);
+        let bag = "<item><content:items><rdf:Bag><rdf:li><content:item>1</content:item></rdf:li></rdf:Bag></content:items></item>";
+        check(&format!("<rdf:RDF>{bag}</rdf:RDF>"), &[bag], true);
+        check("<RDF xmlns:x='http://purl.org/rss/1.0/'><x:item>1</x:item></RDF>", &["<x:item>1</x:item>"], true);
+    }
+
+    #[test]
+    fn an_entry_inside_of_an_entry_is_a_part_of_it() {
+        for inside in [
+            "<content type='xhtml'><div><entry><content>x</content></entry><entry/></div></content>",
+            "<source><entry>x</entry></source>",
+            "<content><b>x</b></content><summary><entry>x</entry></summary>",
+            "<content src='x'/><source/>",
+        ] {
+            let entry = format!("<entry>{inside}<id>1</id></entry>");
+            check(&format!("<feed>{entry}<entry>2</entry></feed>"), &[&entry, "<entry>2</entry>"], true);
+        }
+    }
+
+    #[test]
+    fn a_container_that_is_not_closed_costs_itself() {
+        check("<feed><entry><content>1</entry><entry>2</entry></feed>", &["<entry><content>1</entry>", "<entry>2</entry>"], true);
+        check("<feed><entry><content>1</feed>", &["<entry><content>1"], true);
+        let second = "<entry><content>2</content></entry>";
+        check(&format!("<feed><entry><content>1{second}{second}</feed>"), &["<entry><content>1", second, second], true);
+        let many = format!("<feed>{}</feed>", "<entry><content>".repeat(200_000));
+        assert_eq!(scan(&many, None, usize::MAX).unwrap().entries.len(), 200_000, "in linear time");
     }
 
     #[test]
