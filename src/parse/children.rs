@@ -106,7 +106,7 @@ impl<'a> Child<'a> {
 
     /// The characters inside, tags of inner elements left out, trimmed; `None` when there are none.
     pub(super) fn text(&self) -> Option<String> {
-        let text = characters(self.inner, false);
+        let text = characters(self.inner, Tags::Dropped);
         let trimmed = text.trim();
         if trimmed.len() == text.len() { Some(text) } else { Some(trimmed.to_owned()) }.filter(|t| !t.is_empty())
     }
@@ -123,18 +123,28 @@ impl<'a> Child<'a> {
     }
 
     /// What is inside as HTML: escaped markup resolved once, elements as they stand.
-    pub(super) fn markup(&self) -> Option<String> {
-        let text = characters(self.inner, true);
+    pub(super) fn markup(&self, tags: Tags) -> Option<String> {
+        let text = characters(self.inner, tags);
         Some(text).filter(|t| !t.trim().is_empty())
     }
 }
 
-/// The characters of raw content. With `tags`, elements are kept as markup, and the text beside them stays escaped as it is markup too.
-fn characters(raw: &str, tags: bool) -> String {
+/// What becomes of elements inside of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tags {
+    Dropped,
+    /// They are markup. Beside them CDATA is markup too, as publishers mean it.
+    Kept,
+    /// They are markup, and CDATA is characters, as XML says.
+    Strict,
+}
+
+/// The characters of raw content. Where elements are kept as markup, the text beside them stays escaped as it is markup too.
+fn characters(raw: &str, tags: Tags) -> String {
     if !raw.contains('<') {
         return entities::resolve(raw).into_owned();
     }
-    let mixed = tags && Child::is_mixed(raw);
+    let mixed = tags != Tags::Dropped && Child::is_mixed(raw);
     let (mut out, mut lexer) = (String::with_capacity(raw.len()), Lexer::new(raw));
     loop {
         let begin = lexer.position();
@@ -142,6 +152,7 @@ fn characters(raw: &str, tags: bool) -> String {
             None => return out,
             Some(Token::Text(text)) if mixed => out.push_str(text),
             Some(Token::Text(text)) => out.push_str(&entities::resolve(text)),
+            Some(Token::CData(text)) if mixed && tags == Tags::Strict => out.push_str(&text.replace('&', "&amp;").replace('<', "&lt;")),
             Some(Token::CData(text)) => out.push_str(text),
             Some(Token::Start(_) | Token::End(_)) if mixed => out.push_str(raw.get(begin..lexer.position()).unwrap_or_default()),
             Some(_) => {}
@@ -309,11 +320,14 @@ mod tests {
 
     #[test]
     fn markup_is_resolved_once() {
-        let markup = |inside: &str| children(inside, &Prefixes::default()).first().unwrap().markup().unwrap();
+        let markup = |inside: &str| children(inside, &Prefixes::default()).first().unwrap().markup(Tags::Kept).unwrap();
         assert_eq!(markup("<d>&lt;p&gt;a &amp;amp; b&lt;/p&gt;</d>"), "<p>a &amp; b</p>");
         assert_eq!(markup("<d><![CDATA[<p>a &amp; b</p>]]></d>"), "<p>a &amp; b</p>");
         assert_eq!(markup("<d><div>a &amp; b<br/></div></d>"), "<div>a &amp; b<br/></div>");
         assert_eq!(markup("<d>1 < 2</d>"), "1 < 2");
+        let strict = |inside: &str| children(inside, &Prefixes::default()).first().unwrap().markup(Tags::Strict).unwrap();
+        assert_eq!(strict("<d><i><![CDATA[a <b> &amp; c]]></i></d>"), "<i>a &lt;b> &amp;amp; c</i>");
+        assert_eq!(strict("<d><![CDATA[<i>a</i>]]></d>"), "<i>a</i>");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use url::Url;
 
-use super::children::{Child, Prefixes, Space, children};
+use super::children::{Child, Prefixes, Space, Tags, children};
 use super::entities::push_cdata;
+use super::fields::Written;
 use super::lex::{Lexer, Tag, Token};
 use super::scan::{Dialect, Scan};
 use super::{fields, html, mojibake};
@@ -80,27 +81,6 @@ fn inside(piece: &str) -> &str {
         }
     }
     piece.get(begin..).unwrap_or_default()
-}
-
-/// An entry taken apart.
-struct Written<'a> {
-    prefixes: &'a Prefixes<'a>,
-    around: Child<'a>,
-    elements: Vec<Child<'a>>,
-}
-
-impl<'a> Written<'a> {
-    /// `text` begins with the entry's start tag; its end tag may be lost.
-    fn new(text: &'a str, prefixes: &'a Prefixes<'a>) -> Self {
-        let mut lexer = Lexer::new(text);
-        let tag = match lexer.next() {
-            Some(Token::Start(tag)) => tag,
-            _ => Tag { name: "", attributes: "", empty: true },
-        };
-        let end = text.rfind("</").filter(|end| text.get(end + 2..).is_some_and(|after| after.starts_with(tag.name)));
-        let inner = text.get(lexer.position()..end.unwrap_or(text.len())).unwrap_or_default();
-        Self { prefixes, elements: children(inner, prefixes), around: Child { space: Space::Core, name: "".into(), tag, inner } }
-    }
 }
 
 /// Has feed-rs read the entries: all in one document, and one by one if that goes wrong.
@@ -180,18 +160,21 @@ const CONTENTS: &[(Space, &str)] = &[
 
 /// One entry, in the words that feed-rs knows.
 fn push_entry(entry: &Written<'_>, dialect: Dialect, out: &mut String) {
-    let group = entry.elements.iter().find(|c| c.is(Space::Media, "group"));
-    let in_group = group.map(|group| children(group.inner, entry.prefixes)).unwrap_or_default();
     let find = |places: &[(Space, &str)]| {
-        let among = |elements| places.iter().find_map(|(space, name)| fields::first(elements, *space, &[name])).cloned();
-        among(&entry.elements).or_else(|| among(&in_group))
+        let filled: fn(&&Child<'_>) -> bool = |child| !child.inner.trim_ascii().is_empty();
+        let one = |(space, name): &(Space, &str)| {
+            let of = |space: Space| entry.elements.iter().filter(filled).find(|child| child.is(space, name));
+            of(*space).or_else(|| of(Space::Atom).filter(|_| *space == Space::Core))
+        };
+        let in_media = || places.iter().find_map(|(space, name)| entry.media.0.iter().filter(filled).find(|c| c.is(*space, name)));
+        places.iter().find_map(one).or_else(in_media).cloned()
     };
     let content = find(CONTENTS).filter(|content| content.attribute("src").is_none());
     match dialect {
         Dialect::Rss => {
-            push("title", "", false, find(TITLES), out);
-            push("description", "", true, find(SUMMARIES), out);
-            push("content:encoded", "", true, content, out);
+            push("title", "", Tags::Dropped, find(TITLES), out);
+            push("description", "", Tags::Kept, find(SUMMARIES), out);
+            push("content:encoded", "", Tags::Kept, content, out);
         }
         Dialect::Atom => {
             out.push_str("<id>x</id>");
@@ -212,14 +195,21 @@ fn push_construct(name: &str, child: Option<Child<'_>>, out: &mut String) {
         || child.has_elements()
         || !matches!(child.space, Space::Core | Space::Atom);
     let attributes = if html { " type=\"html\"" } else { " type=\"text\"" };
-    let packed = mode == "base64" || kind == "application/octet-stream";
+    // RFC 4287 §4.1.3.3: what is neither text nor XML is packed.
+    let binary = kind.contains('/') && !kind.starts_with("text/") && !kind.ends_with("xml") && !kind.starts_with("multipart/");
+    let packed = mode == "base64" || binary;
     if let Some(text) = if packed { child.text().and_then(|text| base64(&text)) } else { None } {
         out.extend(["<", name, attributes, ">"]);
         push_cdata(&text, out);
         out.extend(["</", name, ">"]);
         return;
     }
-    push(name, attributes, html, Some(child), out);
+    let tags = match html {
+        true if kind.contains("xhtml") => Tags::Strict,
+        true => Tags::Kept,
+        false => Tags::Dropped,
+    };
+    push(name, attributes, tags, Some(child), out);
 }
 
 fn base64(text: &str) -> Option<String> {
@@ -228,7 +218,7 @@ fn base64(text: &str) -> Option<String> {
 }
 
 /// An element with what a child holds: plain text, or HTML escaped once. Nothing for an empty one.
-fn push(name: &str, attributes: &str, html: bool, child: Option<Child<'_>>, out: &mut String) {
+fn push(name: &str, attributes: &str, tags: Tags, child: Option<Child<'_>>, out: &mut String) {
     let Some(mut child) = child.filter(|c| !c.inner.trim_ascii().is_empty()) else { return };
     let end = (0..=child.inner.len().min(LARGEST_TEXT)).rev().find(|at| child.inner.is_char_boundary(*at)).unwrap_or(0);
     child.inner = child.inner.get(..end).unwrap_or_default();
@@ -237,7 +227,7 @@ fn push(name: &str, attributes: &str, html: bool, child: Option<Child<'_>>, out:
         // As most publishers write it.
         Some(inside) if !inside.contains("]]>") => push_cdata(inside, out),
         _ if !child.inner.contains(['<', '&']) => out.push_str(child.inner),
-        _ => push_cdata(&if html { child.markup() } else { child.text() }.unwrap_or_default(), out),
+        _ => push_cdata(&if tags == Tags::Dropped { child.text() } else { child.markup(tags) }.unwrap_or_default(), out),
     }
     out.extend(["</", name, ">"]);
 }
@@ -263,7 +253,7 @@ fn finish(read: feed_rs::model::Entry, written: &Written<'_>, head: &Head, autho
         }),
         ..Entry::default()
     };
-    fields::fill(&mut entry, &written.around, &written.elements, base, written.prefixes);
+    fields::fill(&mut entry, written, base);
     if entry.authors.is_empty() {
         entry.authors = authors.to_vec();
     }
@@ -284,5 +274,5 @@ fn looks_like_html(text: &str) -> bool {
 }
 
 fn title(text: &str) -> String {
-    mojibake::undone(html::title(text)).chars().take(LONGEST_TITLE).collect()
+    html::title(text).chars().take(LONGEST_TITLE).collect()
 }

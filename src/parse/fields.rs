@@ -4,6 +4,7 @@
 use url::Url;
 
 use super::children::{Child, Prefixes, Space, children};
+use super::lex::{Lexer, Tag, Token};
 use super::{dates, html};
 use crate::domain::entry::{Enclosure, Entry, Person};
 
@@ -16,9 +17,35 @@ const LONGEST_NAME: usize = 300;
 /// How much of a document may be taken up by people, categories and enclosures of one entry.
 pub(super) const MOST: usize = 100;
 
+/// An entry taken apart.
+pub(super) struct Written<'a> {
+    pub(super) prefixes: &'a Prefixes<'a>,
+    /// Its own tag, and all that is inside.
+    pub(super) around: Child<'a>,
+    pub(super) elements: Vec<Child<'a>>,
+    pub(super) media: Media<'a>,
+}
+
+impl<'a> Written<'a> {
+    /// `text` begins with the entry's start tag; its end tag may be lost.
+    pub(super) fn new(text: &'a str, prefixes: &'a Prefixes<'a>) -> Self {
+        let mut lexer = Lexer::new(text);
+        let tag = match lexer.next() {
+            Some(Token::Start(tag)) => tag,
+            _ => Tag { name: "", attributes: "", empty: true },
+        };
+        let end = text.rfind("</").filter(|end| text.get(end + 2..).is_some_and(|after| after.starts_with(tag.name)));
+        let inner = text.get(lexer.position()..end.unwrap_or(text.len())).unwrap_or_default();
+        let elements = children(inner, prefixes);
+        let media = Media::inside(&elements, prefixes);
+        Self { prefixes, around: Child { space: Space::Core, name: "".into(), tag, inner }, elements, media }
+    }
+}
+
 /// Fills in what is read from the elements of an entry.
-pub(super) fn fill(entry: &mut Entry, around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>, prefixes: &Prefixes<'_>) {
-    let base = around.attribute("base").and_then(|own| resolve(base, &own)).map_or_else(|| base.cloned(), |own| Url::parse(&own).ok());
+pub(super) fn fill(entry: &mut Entry, written: &Written<'_>, base: Option<&Url>) {
+    let Written { prefixes, around, elements, media } = written;
+    let base = own_base(around, base);
     let base = base.as_ref();
     entry.base = base.map(Url::to_string);
     entry.id = identifier(around, elements);
@@ -27,9 +54,8 @@ pub(super) fn fill(entry: &mut Entry, around: &Child<'_>, elements: &[Child<'_>]
     entry.authors = people(elements, prefixes);
     entry.language = around.attribute("lang").or_else(|| first(elements, Space::Dc, &["language"]).and_then(Child::text));
     entry.categories = categories(elements);
-    let media = Media::inside(elements, prefixes);
-    entry.enclosures = enclosures(elements, &media, base);
-    entry.image = image(elements, &media, base);
+    entry.enclosures = enclosures(elements, media, base);
+    entry.image = image(elements, media, base);
 }
 
 /// The first element with one of these names, in the order of the names. Atom's words serve where the dialect's own are missing.
@@ -67,25 +93,44 @@ fn identifier(around: &Child<'_>, elements: &[Child<'_>]) -> Option<String> {
 fn link(around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>) -> Option<String> {
     let is_link = |c: &&Child<'_>| c.name == "link" && matches!(c.space, Space::Core | Space::Atom);
     let links: Vec<_> = elements.iter().filter(is_link).collect();
-    let text = links.iter().find(|c| c.space == Space::Core).and_then(|c| c.text());
+    let text = || links.iter().filter(|c| c.space == Space::Core && c.attribute("rel").is_none()).find_map(|c| Some((*c, c.text()?)));
     let alternate = |html: bool| {
-        let fits = |c: &&&Child<'_>| {
-            c.attribute("rel").is_none_or(|rel| rel == "alternate") && (!html || c.attribute("type").is_none_or(|t| t.contains("html")))
-        };
-        links.iter().filter(fits).find_map(|c| c.attribute("href"))
+        let is_html = |c: &&&Child<'_>| !html || c.attribute("type").is_none_or(|t| t.contains("html"));
+        let alternates = links.iter().filter(|c| c.attribute("rel").is_none() || has_rel(c, "alternate")).filter(is_html);
+        alternates.clone().find_map(|c| Some((*c, href(c)?)))
     };
+    if let Some((element, link)) = text().or_else(|| alternate(true)).or_else(|| alternate(false)) {
+        return resolve(own_base(element, base).as_ref(), &link);
+    }
     let permalink = || {
         let guid = first(elements, Space::Core, &["guid", "id"])?;
-        let is_permalink = guid.attribute("ispermalink").is_none_or(|v| !v.eq_ignore_ascii_case("false"));
-        guid.text().filter(|text| is_permalink && (text.starts_with("http://") || text.starts_with("https://")))
+        let said = guid.attribute("ispermalink");
+        let is_said = said.as_ref().is_some_and(|said| said.eq_ignore_ascii_case("true"));
+        let looks = |text: &String| text.starts_with("http://") || text.starts_with("https://");
+        guid.text().filter(|text| is_said || (looks(text) && said.is_none_or(|said| !said.eq_ignore_ascii_case("false"))))
     };
     let original = || first(elements, Space::Feedburner, &["origlink"]).and_then(Child::text);
     let about = || around.attribute("about").filter(|about| about.starts_with("http"));
     // CDF.
-    let href = || around.attribute("href");
-    let found =
-        text.or_else(|| alternate(true)).or_else(|| alternate(false)).or_else(permalink).or_else(original).or_else(about).or_else(href)?;
-    resolve(base, &found)
+    let cdf = || around.attribute("href");
+    resolve(base, &permalink().or_else(original).or_else(about).or_else(cdf)?)
+}
+
+/// Whether a link has this relation, by its name or by the URI that the name is short for.
+pub(super) fn has_rel(link: &Child<'_>, rel: &str) -> bool {
+    let is = |word: &str| word.rsplit('/').next().is_some_and(|word| word.eq_ignore_ascii_case(rel));
+    link.attribute("rel").is_some_and(|rels| rels.split_ascii_whitespace().any(is))
+}
+
+/// Where a link leads; some write it as RSS does, between the tags.
+pub(super) fn href(link: &Child<'_>) -> Option<String> {
+    link.attribute("href").or_else(|| link.text())
+}
+
+/// What is relative inside of an element is relative to its `xml:base`.
+pub(super) fn own_base(element: &Child<'_>, base: Option<&Url>) -> Option<Url> {
+    let own = element.attribute("base").and_then(|own| resolve(base, &own));
+    own.and_then(|own| Url::parse(&own).ok()).or_else(|| base.cloned())
 }
 
 /// The first date that can be read counts; the raw one is the first.
@@ -120,7 +165,7 @@ pub(super) fn people(elements: &[Child<'_>], prefixes: &Prefixes<'_>) -> Vec<Per
                 let part = |name: &str| inside.iter().find(|c| c.name == name).and_then(Child::text);
                 part("name").or_else(|| if inside.is_empty() { child.text() } else { None }).or_else(|| part("email"))
             }
-            (Space::Dc, "creator") | (Space::Itunes, "author") => child.text(),
+            (Space::Dc, "creator" | "author") | (Space::Itunes, "author") => child.text(),
             _ => continue,
         };
         let Some(name) = name.map(|n| cut(&person(&n))).filter(|n| !n.is_empty()) else { continue };
@@ -164,10 +209,10 @@ fn categories(elements: &[Child<'_>]) -> Vec<String> {
 }
 
 /// The elements of the entry, and those inside of `media:group` and `media:content`, to that depth and no further.
-struct Media<'a>(Vec<Child<'a>>);
+pub(super) struct Media<'a>(pub(super) Vec<Child<'a>>);
 
 impl<'a> Media<'a> {
-    fn inside(elements: &[Child<'a>], prefixes: &Prefixes<'_>) -> Self {
+    pub(super) fn inside(elements: &[Child<'a>], prefixes: &Prefixes<'_>) -> Self {
         let of = |from: &[Child<'a>], name: &str| -> Vec<Child<'a>> {
             from.iter().filter(|c| c.is(Space::Media, name)).flat_map(|c| children(c.inner, prefixes)).collect()
         };
@@ -185,14 +230,13 @@ impl<'a> Media<'a> {
 fn enclosures(elements: &[Child<'_>], media: &Media<'_>, base: Option<&Url>) -> Vec<Enclosure> {
     let mut found: Vec<Enclosure> = vec![];
     for child in media.with(elements) {
-        let rel_enclosure = || child.attribute("rel").is_some_and(|rel| rel == "enclosure");
         let (url, length) = match (child.space, &*child.name) {
             (Space::Core, "enclosure") => (child.attribute("url").or_else(|| child.attribute("href")), "length"),
-            (Space::Core | Space::Atom, "link") if rel_enclosure() => (child.attribute("href"), "length"),
+            (Space::Core | Space::Atom, "link") if has_rel(child, "enclosure") => (href(child), "length"),
             (Space::Media, "content") => (child.attribute("url"), "filesize"),
             _ => continue,
         };
-        let Some(url) = url.and_then(|url| resolve(base, &url)) else { continue };
+        let Some(url) = url.and_then(|url| resolve(own_base(child, base).as_ref(), &url)) else { continue };
         if found.len() < MOST && !found.iter().any(|e| e.url == url) {
             let length = child.attribute(length).and_then(|n| n.parse().ok()).filter(|n| *n > 0);
             found.push(Enclosure { url, media_type: child.attribute("type"), length });

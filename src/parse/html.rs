@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use ammonia::{Builder, UrlRelative};
 use url::Url;
 
-use super::entities;
 use super::lex::{Lexer, Tag, Token, local};
+use super::{entities, mojibake};
 
 /// Elements in each other; the tags of deeper ones are dropped before the sanitiser sees them, for it is quadratic in depth.
 const DEEPEST: usize = 100;
@@ -183,7 +183,8 @@ fn is_space(c: char) -> bool {
 #[must_use]
 pub fn title(raw: &str) -> String {
     let plain = if raw.contains('<') { strip(raw) } else { raw.to_owned() };
-    let resolved = entities::resolve(&plain);
+    // Before the control characters go, which may be halves of letters.
+    let resolved = mojibake::undone(entities::resolve(&plain).into_owned());
     let words = resolved.split(|c: char| c.is_whitespace() && c != '\u{a0}').filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).collect()
 }
@@ -191,11 +192,16 @@ pub fn title(raw: &str) -> String {
 /// Text without the tags that HTML knows; `a < b`, `<3` and `Vec<T>` stay.
 fn strip(raw: &str) -> String {
     let (mut out, mut lexer) = (String::with_capacity(raw.len()), Lexer::new(raw));
+    // Inside of which program or style sheet.
+    let mut hidden: Option<&str> = None;
     loop {
         let begin = lexer.position();
         let Some(token) = lexer.next() else { return out };
         let known = |name: &str| IN_TITLES.iter().any(|tag| local(name).eq_ignore_ascii_case(tag));
         match token {
+            Token::End(name) if hidden.is_some_and(|hidden| hidden.eq_ignore_ascii_case(name)) => hidden = None,
+            _ if hidden.is_some() => {}
+            Token::Start(tag) if !tag.empty && HIDDEN.iter().any(|name| tag.name.eq_ignore_ascii_case(name)) => hidden = Some(tag.name),
             Token::CData(text) => out.push_str(text),
             Token::Start(Tag { name, .. }) | Token::End(name) if known(name) => {}
             Token::Other => {}
@@ -203,6 +209,9 @@ fn strip(raw: &str) -> String {
         }
     }
 }
+
+/// Elements whose text is not for people.
+const HIDDEN: [&str; 2] = ["script", "style"];
 
 /// Elements that are found in titles.
 const IN_TITLES: [&str; 50] = [
@@ -313,6 +322,9 @@ mod tests {
         check("  A\n <b>b</b> &amp;amp; c ", "A b &amp; c");
         check("1 < 2 and <3", "1 < 2 and <3");
         check("Vec<T> in <code>Rust</code>", "Vec<T> in Rust");
+        check("safe<script type='x'>a < b</script> and<STYLE>p {}</STYLE> sound<script>never closed", "safe and sound");
+        check("РЈРєСЂР°С—РЅР°", "Україна");
+        check("customary Å\u{8d}sÅ\u{8d}ji", "customary ōsōji");
         check("Об&#8217;єкт &laquo;є&raquo;\u{7}", "Об’єкт «є»");
     }
 }

@@ -27,7 +27,14 @@ fn reversed(text: &str, lead: char, next: char, encoding: &'static Encoding) -> 
     let bytes: Option<Vec<u8>> = text.chars().map(|c| byte(c, encoding)).collect();
     let before = String::from_utf8(bytes?).ok()?;
     let surplus = text.chars().count() - before.chars().count();
-    (surplus >= NO_ACCIDENT || before.chars().any(|c| c >= '\u{2000}')).then_some(before)
+    let certain =
+        || before.chars().any(|c| c >= '\u{2000}') || text.chars().any(|c| matches!(c, '\u{80}'..='\u{9f}')) || has_telling_pair(text);
+    (surplus >= NO_ACCIDENT || certain()).then_some(before)
+}
+
+/// `Ã` before what no word and no punctuation goes on with, as `Ã±` for `ñ`. It may well end a word before a no-break space or a quote.
+fn has_telling_pair(text: &str) -> bool {
+    text.chars().zip(text.chars().skip(1)).any(|(a, b)| a == 'Ã' && matches!(b, '\u{a1}'..='\u{bf}') && b != '»')
 }
 
 /// The byte of a character in a one-byte charset; the five that windows-1252 leaves open stand for themselves.
@@ -56,13 +63,33 @@ mod tests {
             assert_ne!(twice, title);
             assert_eq!(undone(twice), title, "{}", encoding.name());
         }
-        assert_eq!(undone("donâ€™t".into()), "don’t");
+        for (twice, once) in
+            [("donâ€™t", "don’t"), ("DannyPeÃ±a", "DannyPeña"), ("gesÃª in &#8216;n", "gesê in &#8216;n"), ("Å\u{8d}", "ō")]
+        {
+            assert_eq!(undone(twice.into()), once);
+        }
     }
 
     #[test]
     fn what_is_right_stays() {
-        for text in ["Рівне", "Сі", "Рі", "Рї Сі", "Умєров", "Ñandú", "Ã", "naïve café", "Об’єкт", "plain", "", "Рівень “СВ”", "ÐÑ"]
-        {
+        for text in [
+            "Рівне",
+            "Сі",
+            "Рі",
+            "Рї Сі",
+            "Умєров",
+            "Ñandú",
+            "Ã",
+            "naïve café",
+            "Об’єкт",
+            "plain",
+            "",
+            "Рівень “СВ”",
+            "ÐÑ",
+            "MANHÃ»",
+            "IRMÃ\u{a0}MARIA",
+            "Â°C",
+        ] {
             assert_eq!(undone(text.into()), text);
         }
     }

@@ -113,6 +113,41 @@ fn people_and_dates_are_taken_where_they_can_be_read() {
 }
 
 #[test]
+fn links_wherever_they_stand() {
+    let link = |inside: &str, expected: &str| {
+        assert_eq!(item(inside).url.as_deref(), Some(expected).filter(|e| !e.is_empty()), "{inside}");
+    };
+    link("<link href='/feed' rel='self'/><link>https://a.ua/1</link><link href='/hub' rel='hub'/>", "https://a.ua/1");
+    link("<guid isPermaLink='true'>/1</guid>", "https://glavcom.ua/1");
+    link("<guid isPermaLink='false'>https://a.ua/1</guid>", "");
+    link("<guid>1</guid>", "");
+    link("<link xml:base='https://a.ua/x/'>1</link>", "https://a.ua/x/1");
+    link("<link rel='http://www.iana.org/assignments/relation/alternate' href='https://a.ua/1'/>", "https://a.ua/1");
+    link("<link rel='enclosure'>https://a.ua/1.mp3</link><link rel='alternate'>https://a.ua/1</link>", "https://a.ua/1");
+    assert_eq!(item("<link rel='enclosure'>https://a.ua/1.mp3</link>").enclosures.first().unwrap().url, "https://a.ua/1.mp3");
+    assert_eq!(item("<media:content xml:base='https://a.ua/x/' url='1.jpg'/>").enclosures.first().unwrap().url, "https://a.ua/x/1.jpg");
+}
+
+#[test]
+fn titles_and_texts_wherever_they_stand() {
+    let nested = item("<media:group><media:content url='/1.mp4'><media:title>A</media:title></media:content></media:group>");
+    assert_eq!(nested.title.as_deref(), Some("A"));
+    let own = item("<title>A</title><media:content url='/1.jpg'><media:title>B</media:title></media:content>");
+    assert_eq!(own.title.as_deref(), Some("A"));
+    assert_eq!(item("<title type='text'></title><dc:title>A</dc:title>").title.as_deref(), Some("A"));
+    assert_eq!(item("<dc:author>A</dc:author>").authors.first().unwrap().name, "A");
+    let about = one(
+        "<rdf:RDF xmlns:rdf='x'><item><rdf:Description rdf:about='y'><x/></rdf:Description><description>A</description></item></rdf:RDF>",
+    );
+    assert_eq!(about.summary.unwrap().source(), "A");
+    let atom = |inside: &str| one(&format!("<feed xmlns='http://www.w3.org/2005/Atom'><entry>{inside}</entry></feed>"));
+    assert_eq!(atom("<content type='application/html'>PGI+eDwvYj4=</content>").content.unwrap().source(), "<b>x</b>");
+    assert_eq!(atom("<content type='application/html'>no</content>").content.unwrap().source(), "no");
+    let strict = atom("<title type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'><![CDATA[a &amp; <b>b</b>]]></div></title>");
+    assert_eq!(strict.title.as_deref(), Some("a &amp; <b>b</b>"));
+}
+
+#[test]
 fn broken_markup_costs_itself() {
     let title = |inside: &str, expected: &str| assert_eq!(item(inside).title.as_deref(), Some(expected), "{inside}");
     title("<title>R&D &nbsp; &foo; &#0; &#55357;&#56832;</title>", "R&D \u{a0} &foo; \u{fffd} 😀");
