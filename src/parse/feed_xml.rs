@@ -28,8 +28,7 @@ const BATCH: usize = 64;
 /// Reads a document that was taken apart.
 pub(super) fn parse(scan: &Scan<'_>, base: Option<&Url>, known: &Known) -> Document {
     let prefixes = Prefixes::of(&scan.around);
-    let base = own_base(&scan.around, base);
-    let (head, authors) = head(scan, base.as_ref(), &prefixes);
+    let feed = Feed::of(scan, base, &prefixes);
     let mut entries: Vec<_> = scan.entries.iter().map(|e| Scanned { fingerprint: scan.fingerprint(e), body: Body::Known }).collect();
     let new = entries.iter_mut().zip(&scan.entries).filter(|(scanned, _)| !known.contains(&scanned.fingerprint));
     let new: Vec<_> = new.map(|(scanned, text)| (scanned, Written::new(text, &prefixes))).collect();
@@ -37,11 +36,10 @@ pub(super) fn parse(scan: &Scan<'_>, base: Option<&Url>, known: &Known) -> Docum
     while new.peek().is_some() {
         let (scanned, written): (Vec<_>, Vec<_>) = new.by_ref().take(BATCH).unzip();
         for ((scanned, written), body) in scanned.into_iter().zip(&written).zip(read(&written, scan.dialect)) {
-            scanned.body =
-                body.map_or_else(Body::Broken, |entry| Body::Parsed(Box::new(finish(entry, written, &head, &authors, base.as_ref()))));
+            scanned.body = body.map_or_else(Body::Broken, |entry| Body::Parsed(Box::new(finish(entry, written, &feed))));
         }
     }
-    Document { head, entries, complete: scan.complete, dropped: scan.dropped, repairs: scan.repairs.clone() }
+    Document { head: feed.head, entries, complete: scan.complete, dropped: scan.dropped, repairs: scan.repairs.clone() }
 }
 
 /// `xml:base` of the outer elements, the inner ones relative to the outer.
@@ -52,19 +50,31 @@ fn own_base(around: &[Tag<'_>], base: Option<&Url>) -> Option<Url> {
     })
 }
 
-fn head(scan: &Scan<'_>, base: Option<&Url>, prefixes: &Prefixes<'_>) -> (Head, Vec<Person>) {
-    let elements: Vec<Child<'_>> = scan.head.iter().flat_map(|piece| children(inside(piece), prefixes)).collect();
-    let text = |space, name: &str| fields::first(&elements, space, &[name]).and_then(Child::text);
-    let alternate = |c: &&Child<'_>| c.name == "link" && c.attribute("rel").is_none_or(|rel| rel == "alternate");
-    let href = || elements.iter().filter(alternate).find_map(|c| c.attribute("href"));
-    let link = text(Space::Core, "link").or_else(href).and_then(|link| fields::resolve(base, &link));
-    let lang = scan.around.iter().rev().find_map(|tag| tag.attribute("lang")).map(str::to_owned);
-    let head = Head {
-        title: text(Space::Core, "title").map(|t| title(&t)).filter(|t| !t.is_empty()),
-        site_url: link,
-        language: text(Space::Core, "language").or_else(|| text(Space::Dc, "language")).or(lang).map(|l| l.trim().to_owned()),
-    };
-    (head, fields::people(&elements, prefixes))
+/// What is said of the feed, and what its entries take over from it.
+struct Feed {
+    head: Head,
+    authors: Vec<Person>,
+    base: Option<Url>,
+    /// Of dates without a zone, in seconds east of UTC.
+    zoneless: i32,
+}
+
+impl Feed {
+    fn of(scan: &Scan<'_>, base: Option<&Url>, prefixes: &Prefixes<'_>) -> Self {
+        let base = own_base(&scan.around, base);
+        let elements: Vec<Child<'_>> = scan.head.iter().flat_map(|piece| children(inside(piece), prefixes)).collect();
+        let text = |space, name: &str| fields::first(&elements, space, &[name]).and_then(Child::text);
+        let alternate = |c: &&Child<'_>| c.name == "link" && c.attribute("rel").is_none_or(|rel| rel == "alternate");
+        let href = || elements.iter().filter(alternate).find_map(|c| c.attribute("href"));
+        let link = text(Space::Core, "link").or_else(href).and_then(|link| fields::resolve(base.as_ref(), &link));
+        let lang = scan.around.iter().rev().find_map(|tag| tag.attribute("lang")).map(str::to_owned);
+        let head = Head {
+            title: text(Space::Core, "title").map(|t| title(&t)).filter(|t| !t.is_empty()),
+            site_url: link,
+            language: text(Space::Core, "language").or_else(|| text(Space::Dc, "language")).or(lang).map(|l| l.trim().to_owned()),
+        };
+        Self { head, authors: fields::people(&elements, prefixes), zoneless: fields::offset_of_feed(&elements), base }
+    }
 }
 
 /// The head without the tags around it, so that its elements are the outermost.
@@ -233,7 +243,7 @@ fn push(name: &str, attributes: &str, tags: Tags, child: Option<Child<'_>>, out:
 }
 
 /// What feed-rs read, and what is read beside it.
-fn finish(read: feed_rs::model::Entry, written: &Written<'_>, head: &Head, authors: &[Person], base: Option<&Url>) -> Entry {
+fn finish(read: feed_rs::model::Entry, written: &Written<'_>, feed: &Feed) -> Entry {
     let is_html = |text: &feed_rs::model::Text| text.content_type.as_str().contains("html");
     let markup = |html: bool, text: String| {
         let text = mojibake::undone(text);
@@ -253,11 +263,11 @@ fn finish(read: feed_rs::model::Entry, written: &Written<'_>, head: &Head, autho
         }),
         ..Entry::default()
     };
-    fields::fill(&mut entry, written, base);
+    fields::fill(&mut entry, written, feed.base.as_ref(), feed.zoneless);
     if entry.authors.is_empty() {
-        entry.authors = authors.to_vec();
+        entry.authors = feed.authors.clone();
     }
-    entry.language = entry.language.or_else(|| head.language.clone());
+    entry.language = entry.language.or_else(|| feed.head.language.clone());
     entry
 }
 

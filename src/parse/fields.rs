@@ -43,14 +43,15 @@ impl<'a> Written<'a> {
 }
 
 /// Fills in what is read from the elements of an entry.
-pub(super) fn fill(entry: &mut Entry, written: &Written<'_>, base: Option<&Url>) {
+/// `zoneless` is what a date without a zone is relative to, in seconds east of UTC.
+pub(super) fn fill(entry: &mut Entry, written: &Written<'_>, base: Option<&Url>, zoneless: i32) {
     let Written { prefixes, around, elements, media } = written;
     let base = own_base(around, base);
     let base = base.as_ref();
     entry.base = base.map(Url::to_string);
     entry.id = identifier(around, elements);
     entry.url = link(around, elements, base);
-    dates_of(entry, around, elements);
+    dates_of(entry, around, elements, zoneless);
     entry.authors = people(elements, prefixes);
     entry.language = around.attribute("lang").or_else(|| first(elements, Space::Dc, &["language"]).and_then(Child::text));
     entry.categories = categories(elements);
@@ -94,19 +95,22 @@ fn link(around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>) -> Optio
     let is_link = |c: &&Child<'_>| c.name == "link" && matches!(c.space, Space::Core | Space::Atom);
     let links: Vec<_> = elements.iter().filter(is_link).collect();
     let text = || links.iter().filter(|c| c.space == Space::Core && c.attribute("rel").is_none()).find_map(|c| Some((*c, c.text()?)));
-    let alternate = |html: bool| {
-        let is_html = |c: &&&Child<'_>| !html || c.attribute("type").is_none_or(|t| t.contains("html"));
-        let alternates = links.iter().filter(|c| c.attribute("rel").is_none() || has_rel(c, "alternate")).filter(is_html);
-        alternates.clone().find_map(|c| Some((*c, href(c)?)))
+    // The page that says it is one is for people, rather than one that does not say what it is.
+    let alternate = |is_type: fn(Option<&str>) -> bool| {
+        let alternates = links.iter().filter(|c| c.attribute("rel").is_none() || has_rel(c, "alternate"));
+        alternates.filter(|c| is_type(c.attribute("type").as_deref())).find_map(|c| Some((*c, href(c)?)))
     };
-    if let Some((element, link)) = text().or_else(|| alternate(true)).or_else(|| alternate(false)) {
+    let html = || alternate(|kind| kind.is_some_and(|kind| kind.contains("html")));
+    let untyped = || alternate(|kind| kind.is_none());
+    if let Some((element, link)) = text().or_else(html).or_else(untyped).or_else(|| alternate(|_| true)) {
         return resolve(own_base(element, base).as_ref(), &link);
     }
     let permalink = || {
         let guid = first(elements, Space::Core, &["guid", "id"])?;
         let said = guid.attribute("ispermalink");
         let is_said = said.as_ref().is_some_and(|said| said.eq_ignore_ascii_case("true"));
-        let looks = |text: &String| text.starts_with("http://") || text.starts_with("https://");
+        let begins = |text: &str, with: &str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+        let looks = |text: &String| begins(text, "http://") || begins(text, "https://");
         guid.text().filter(|text| is_said || (looks(text) && said.is_none_or(|said| !said.eq_ignore_ascii_case("false"))))
     };
     let original = || first(elements, Space::Feedburner, &["origlink"]).and_then(Child::text);
@@ -134,7 +138,7 @@ pub(super) fn own_base(element: &Child<'_>, base: Option<&Url>) -> Option<Url> {
 }
 
 /// The first date that can be read counts; the raw one is the first.
-fn dates_of(entry: &mut Entry, around: &Child<'_>, elements: &[Child<'_>]) {
+fn dates_of(entry: &mut Entry, around: &Child<'_>, elements: &[Child<'_>], zoneless: i32) {
     let all = |places: &[(Space, &str)]| -> Vec<String> {
         places.iter().filter_map(|(space, name)| first(elements, *space, &[name]).and_then(Child::text)).collect()
     };
@@ -149,10 +153,16 @@ fn dates_of(entry: &mut Entry, around: &Child<'_>, elements: &[Child<'_>]) {
         (Space::Core, "date"),
     ]);
     let updated = all(&[(Space::Core, "updated"), (Space::Core, "modified"), (Space::Dc, "modified"), (Space::Core, "lastbuilddate")]);
-    entry.published = published.iter().find_map(|text| dates::parse(text));
+    entry.published = published.iter().find_map(|text| dates::parse(text, zoneless));
     // The attribute is CDF's.
-    entry.updated = updated.iter().chain(&around.attribute("lastmod")).find_map(|text| dates::parse(text));
+    entry.updated = updated.iter().chain(&around.attribute("lastmod")).find_map(|text| dates::parse(text, zoneless));
     entry.published_raw = published.first().filter(|_| entry.published.is_none()).map(|raw| cut(raw));
+}
+
+/// The offset that the feed gives its own dates in, seconds east of UTC, for entries that leave theirs out; UTC when it has none.
+pub(super) fn offset_of_feed(elements: &[Child<'_>]) -> i32 {
+    let stated = |name: &str| first(elements, Space::Core, &[name]).and_then(Child::text).and_then(|text| dates::stated(&text));
+    ["pubdate", "lastbuilddate", "updated", "modified"].into_iter().find_map(stated).unwrap_or(0)
 }
 
 /// Whoever wrote it, each once.

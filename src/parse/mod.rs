@@ -4,7 +4,7 @@
 //! ```text
 //! decode   bytes → text, whatever the charset        scan      text → head, and the bytes of each entry
 //! children an entry → its elements                   feed_xml  elements → a small clean document → feed-rs → entry
-//! feed_json  the same for JSON Feed                  dates, html, entities  what both need
+//! feed_json  the same for JSON Feed                  dates, zones, html, entities  what both need
 //! ```
 //!
 //! Nothing here trusts its input: lexing never fails, nesting is never recursed into, sizes are bounded, and feed-rs, which can panic, is
@@ -22,6 +22,7 @@ pub mod html;
 mod lex;
 mod mojibake;
 mod scan;
+mod zones;
 
 use url::Url;
 

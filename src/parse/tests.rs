@@ -108,6 +108,12 @@ fn people_and_dates_are_taken_where_they_can_be_read() {
     assert_eq!(person("Іван (Київ)").as_deref(), Some("Іван (Київ)"));
     let dated = item("<pubDate>soon</pubDate><dc:date>2024-11-27T18:45:00+02:00</dc:date>");
     assert_eq!((dated.published.unwrap().to_string().as_str(), dated.published_raw), ("2024-11-27T18:45:00+02:00", None));
+    let zoned = |head: &str| {
+        let text = format!("<rss><channel>{head}<item><pubDate>27.11.2024 18:45</pubDate></item></channel></rss>");
+        one(&text).published.unwrap().to_string()
+    };
+    assert_eq!(zoned("<pubDate>soon</pubDate><lastBuildDate>Wed, 27 Nov 2024 19:00:00 +0200</lastBuildDate>"), "2024-11-27T18:45:00+02:00");
+    assert_eq!(zoned("<lastBuildDate>27.11.2024 19:00</lastBuildDate>"), "2024-11-27T18:45:00Z");
     let twice = item("<title>РЈРєСЂР°С—РЅР° С– С—С—</title><description>donâ€™t</description>");
     assert_eq!((twice.title.as_deref(), twice.summary), (Some("Україна і її"), Some(Markup::Html("don’t".into()))));
 }
@@ -121,6 +127,9 @@ fn links_wherever_they_stand() {
     link("<guid isPermaLink='true'>/1</guid>", "https://glavcom.ua/1");
     link("<guid isPermaLink='false'>https://a.ua/1</guid>", "");
     link("<guid>1</guid>", "");
+    link("<guid>HTTPS://a.ua/1</guid>", "HTTPS://a.ua/1");
+    link("<atom:link href='/1'/><atom:link type='text/html' href='/1.html'/><atom:link href='/1.pdf'/>", "https://glavcom.ua/1.html");
+    link("<atom:link type='application/pdf' href='/1.pdf'/><atom:link href='/1'/>", "https://glavcom.ua/1");
     link("<link xml:base='https://a.ua/x/'>1</link>", "https://a.ua/x/1");
     link("<link rel='http://www.iana.org/assignments/relation/alternate' href='https://a.ua/1'/>", "https://a.ua/1");
     link("<link rel='enclosure'>https://a.ua/1.mp3</link><link rel='alternate'>https://a.ua/1</link>", "https://a.ua/1");
