@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
+use super::hints::Hints;
 use super::time::Timestamp;
 
 /// The name of a feed in the configuration: its identity for good, whatever its URL becomes.
@@ -186,6 +187,8 @@ pub struct Head {
     pub site_url: Option<String>,
     /// BCP 47 tag.
     pub language: Option<String>,
+    /// When to poll it, and where else it is.
+    pub hints: Hints,
 }
 
 /// One entry of a document.

@@ -16,6 +16,8 @@ pub mod canonical;
 
 pub mod identity;
 
+pub mod hints;
+
 pub mod feed;
 
 pub mod memory;

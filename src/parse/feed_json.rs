@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 use url::Url;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{PARSER_VERSION, ParseError, dates, fields, html};
+use super::{PARSER_VERSION, ParseError, dates, fields, hints, html};
 use crate::domain::entry::{Enclosure, Entry, Markup, Person};
 use crate::domain::feed::{Body, Document, Fingerprint, Head, Known, Scanned};
+use crate::domain::hints::Hints;
 
 /// What is read of the feed itself. Items stay as they are written until it is known that they are new.
 #[derive(serde::Deserialize)]
@@ -18,6 +19,10 @@ struct Written<'a> {
     title: Option<Value>,
     home_page_url: Option<Value>,
     language: Option<Value>,
+    feed_url: Option<Value>,
+    next_url: Option<Value>,
+    hubs: Option<Value>,
+    expired: Option<Value>,
     author: Option<Value>,
     authors: Option<Value>,
 }
@@ -33,10 +38,22 @@ pub(super) fn parse(json: &str, base: Option<&Url>, max_entries: usize, known: &
         None => return Err(ParseError::Json("it has no items".into())),
     };
     let text_of = |value: &Option<Value>| value.as_ref().and_then(text);
+    let url_of = |value: &Option<Value>| text_of(value).and_then(|url| fields::resolve(base, &url));
+    let mut hubs = vec![];
+    let written_hubs = written.hubs.as_ref().and_then(Value::as_array).into_iter().flatten();
+    let hub_urls = written_hubs.filter_map(|hub| fields::resolve(base, &hub.get("url").and_then(text)?));
+    hub_urls.for_each(|hub| hints::push_hub(hub, &mut hubs));
     let head = Head {
         title: text_of(&written.title).map(|t| html::title(&t)),
-        site_url: text_of(&written.home_page_url).and_then(|url| fields::resolve(base, &url)),
+        site_url: url_of(&written.home_page_url),
         language: text_of(&written.language),
+        hints: Hints {
+            hubs,
+            self_url: url_of(&written.feed_url),
+            next_url: url_of(&written.next_url),
+            expired: written.expired == Some(Value::Bool(true)),
+            ..Hints::default()
+        },
     };
     let authors = people(written.authors.as_ref(), written.author.as_ref());
     let read = |raw: &&RawValue| {

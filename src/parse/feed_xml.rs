@@ -12,7 +12,7 @@ use super::entities::push_cdata;
 use super::fields::Written;
 use super::lex::{Lexer, Tag, Token};
 use super::scan::{Dialect, Scan};
-use super::{fields, html, mojibake};
+use super::{fields, hints, html, mojibake};
 use crate::domain::entry::{Entry, Markup, Person};
 use crate::domain::feed::{Body, Document, Head, Known, Scanned};
 
@@ -64,14 +64,12 @@ impl Feed {
         let base = own_base(&scan.around, base);
         let elements: Vec<Child<'_>> = scan.head.iter().flat_map(|piece| children(inside(piece), prefixes)).collect();
         let text = |space, name: &str| fields::first(&elements, space, &[name]).and_then(Child::text);
-        let alternate = |c: &&Child<'_>| c.name == "link" && c.attribute("rel").is_none_or(|rel| rel == "alternate");
-        let href = || elements.iter().filter(alternate).find_map(|c| c.attribute("href"));
-        let link = text(Space::Core, "link").or_else(href).and_then(|link| fields::resolve(base.as_ref(), &link));
         let lang = scan.around.iter().rev().find_map(|tag| tag.attribute("lang")).map(str::to_owned);
         let head = Head {
             title: text(Space::Core, "title").map(|t| title(&t)).filter(|t| !t.is_empty()),
-            site_url: link,
+            site_url: fields::page(&elements, base.as_ref()),
             language: text(Space::Core, "language").or_else(|| text(Space::Dc, "language")).or(lang).map(|l| l.trim().to_owned()),
+            hints: hints::hints(&elements, base.as_ref(), prefixes),
         };
         Self { head, authors: fields::people(&elements, prefixes), zoneless: fields::offset_of_feed(&elements), base }
     }

@@ -90,8 +90,8 @@ fn identifier(around: &Child<'_>, elements: &[Child<'_>]) -> Option<String> {
     guid.or_else(about).or_else(dc).filter(|id| id.len() <= LONGEST_ID)
 }
 
-/// The link for people: the entry's own, else the identifier where that is a permalink.
-fn link(around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>) -> Option<String> {
+/// The page for people that a feed or an entry links to.
+pub(super) fn page(elements: &[Child<'_>], base: Option<&Url>) -> Option<String> {
     let is_link = |c: &&Child<'_>| c.name == "link" && matches!(c.space, Space::Core | Space::Atom);
     let links: Vec<_> = elements.iter().filter(is_link).collect();
     let text = || links.iter().filter(|c| c.space == Space::Core && c.attribute("rel").is_none()).find_map(|c| Some((*c, c.text()?)));
@@ -102,9 +102,12 @@ fn link(around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>) -> Optio
     };
     let html = || alternate(|kind| kind.is_some_and(|kind| kind.contains("html")));
     let untyped = || alternate(|kind| kind.is_none());
-    if let Some((element, link)) = text().or_else(html).or_else(untyped).or_else(|| alternate(|_| true)) {
-        return resolve(own_base(element, base).as_ref(), &link);
-    }
+    let (element, link) = text().or_else(html).or_else(untyped).or_else(|| alternate(|_| true))?;
+    resolve(own_base(element, base).as_ref(), &link)
+}
+
+/// The page of an entry, else the identifier where that is a permalink.
+fn link(around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>) -> Option<String> {
     let permalink = || {
         let guid = first(elements, Space::Core, &["guid", "id"])?;
         let said = guid.attribute("ispermalink");
@@ -117,7 +120,7 @@ fn link(around: &Child<'_>, elements: &[Child<'_>], base: Option<&Url>) -> Optio
     let about = || around.attribute("about").filter(|about| about.starts_with("http"));
     // CDF.
     let cdf = || around.attribute("href");
-    resolve(base, &permalink().or_else(original).or_else(about).or_else(cdf)?)
+    page(elements, base).or_else(|| resolve(base, &permalink().or_else(original).or_else(about).or_else(cdf)?))
 }
 
 /// Whether a link has this relation, by its name or by the URI that the name is short for.

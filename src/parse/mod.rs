@@ -18,6 +18,7 @@ mod entities;
 mod feed_json;
 mod feed_xml;
 mod fields;
+mod hints;
 pub mod html;
 mod lex;
 mod mojibake;

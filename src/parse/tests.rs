@@ -157,6 +157,54 @@ fn titles_and_texts_wherever_they_stand() {
 }
 
 #[test]
+fn podcasts_and_pictures() {
+    let episode = item(
+        "<title>A <b>b</b></title><itunes:title>no</itunes:title><itunes:author>Студія</itunes:author><itunes:image href='/i.jpg'/>
+         <itunes:summary>Про що</itunes:summary><enclosure url='/1.mp3' type='audio/mpeg' length='0'/><dc:language>uk</dc:language>",
+    );
+    assert_eq!((episode.title.as_deref(), episode.language.as_deref()), (Some("A b"), Some("uk")));
+    assert_eq!(episode.authors.first().unwrap().name, "Студія");
+    assert_eq!(episode.image.as_deref(), Some("https://glavcom.ua/i.jpg"));
+    assert_eq!(episode.summary.as_ref().map(Markup::source), Some("Про що"));
+    assert_eq!(episode.enclosures.first().map(|e| (e.media_type.as_deref(), e.length)), Some((Some("audio/mpeg"), None)));
+    let image = |inside: &str, expected: &str| assert_eq!(item(inside).image.as_deref(), Some(expected), "{inside}");
+    image("<media:content url='https://a.ua/1.mp4'/><media:thumbnail url='https://a.ua/1.jpg'/>", "https://a.ua/1.jpg");
+    image("<media:group><media:content url='https://a.ua/1.jpg' medium='image'/></media:group>", "https://a.ua/1.jpg");
+    image("<media:content url='https://a.ua/1.mp4'><media:thumbnail url='https://a.ua/1.jpg'/></media:content>", "https://a.ua/1.jpg");
+    let group = item(
+        "<media:group><media:title>A</media:title><media:description>B</media:description><media:content url='https://a.ua/1.mp4' type='video/mp4' fileSize='9'/>
+         <media:content url='https://a.ua/2.mp4'/></media:group>",
+    );
+    assert_eq!((group.title.as_deref(), group.summary.as_ref().map(Markup::source)), (Some("A"), Some("B")));
+    assert_eq!((group.enclosures.len(), group.enclosures.first().unwrap().length), (2, Some(9)));
+}
+
+#[test]
+fn the_head_says_where_and_when() {
+    let head = read(
+        "<rss><channel><atom:link rel='self' href='/rss.xml'/><link href='/feed' rel='self'/><link>/</link><title>Т &amp;amp; т</title>
+         <language>uk</language><ttl>30</ttl><sy:updatePeriod>daily</sy:updatePeriod><item><title>x</title></item></channel></rss>",
+    )
+    .head;
+    assert_eq!((head.title.as_deref(), head.site_url.as_deref()), (Some("Т & т"), Some("https://glavcom.ua/")));
+    assert_eq!((head.language.as_deref(), head.hints.ttl), (Some("uk"), Some(30)));
+    assert_eq!(head.hints.self_url.as_deref(), Some("https://glavcom.ua/rss.xml"));
+    assert_eq!(head.hints.update_every.map(|d| d.as_secs()), Some(86_400));
+    let atom =
+        read("<feed xml:base='https://a.ua/x/'><link rel='hub' href='hub'/><link href='page'/><entry><id>1</id></entry></feed>").head;
+    assert_eq!((atom.site_url.as_deref(), atom.hints.hubs), (Some("https://a.ua/x/page"), vec!["https://a.ua/x/hub".to_owned()]));
+    let json = read(
+        r#"{"version":"https://jsonfeed.org/version/1","title":"t","feed_url":"/feed.json","next_url":"?p=2","expired":true,
+        "hubs":[{"type":"WebSub","url":"https://hub.ua/"},{"type":"rssCloud"},5],"items":[{"id":"1","external_url":"/e","banner_image":"b.jpg",
+        "summary":"s","content_text":"c","author":{"name":"A"}}]}"#,
+    );
+    let hints = json.head.hints;
+    assert_eq!((hints.hubs, hints.expired), (vec!["https://hub.ua/".to_owned()], true));
+    assert_eq!(hints.self_url.as_deref(), Some("https://glavcom.ua/feed.json"));
+    assert_eq!(hints.next_url.as_deref(), Some("https://glavcom.ua/xml/rss.xml?p=2"));
+}
+
+#[test]
 fn broken_markup_costs_itself() {
     let title = |inside: &str, expected: &str| assert_eq!(item(inside).title.as_deref(), Some(expected), "{inside}");
     title("<title>R&D &nbsp; &foo; &#0; &#55357;&#56832;</title>", "R&D \u{a0} &foo; \u{fffd} 😀");
