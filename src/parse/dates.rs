@@ -10,8 +10,8 @@ use crate::domain::time::Moment;
 /// A longer text is no date.
 const LONGEST: usize = 100;
 
-/// An earlier year is a date that was never filled in, or misread.
-const FIRST_YEAR: i32 = 1900;
+/// The year before is where programs begin to count when a date was never filled in.
+const FIRST_YEAR: i32 = 2;
 
 /// The moment a text names. Without a zone it is taken as `zoneless` seconds east of UTC.
 pub(super) fn parse(text: &str, zoneless: i32) -> Option<Moment> {

@@ -6,13 +6,8 @@ use ammonia::{Builder, UrlRelative};
 use url::Url;
 
 use super::lex::{Lexer, Tag, Token, local};
-use super::{entities, mojibake};
-
-/// Elements in each other; the tags of deeper ones are dropped before the sanitiser sees them, for it is quadratic in depth.
-const DEEPEST: usize = 100;
-
-/// Formatting in each other. What is never closed is opened again in each paragraph that follows.
-const MOST_FORMATS: usize = 12;
+use super::nesting::{DEEPEST, Nesting};
+use super::{beacons, entities, mojibake};
 
 /// Markup that cannot hold too many attributes.
 const SHORT: usize = 512;
@@ -20,7 +15,14 @@ const SHORT: usize = 512;
 /// White space between the attributes of one tag. The sanitiser compares each attribute with each other one.
 const MOST_SPACES: usize = 500;
 
-/// HTML that can do nothing but be read: tags and attributes of an allow-list, absolute links. Letters are left as they are.
+/// So much text in a row, in bytes as written, is one node for the sanitiser, which is quadratic in the references of one.
+const LONGEST_RUN: usize = 4096;
+
+/// What separates two nodes of text, and is dropped by the sanitiser.
+const SEPARATOR: &str = "<!---->";
+
+/// HTML that can do nothing but be read: tags and attributes of an allow-list, absolute links, no pictures that count readers. Letters are
+/// left as they are.
 #[must_use]
 pub fn clean(html: &str, base: Option<&str>) -> String {
     if !html.contains(['<', '&']) {
@@ -34,105 +36,62 @@ pub fn clean(html: &str, base: Option<&str>) -> String {
 }
 
 /// The same markup made harmless for the sanitiser: without the tags that are nested too deep and the attributes that are too many, a `<`
-/// that begins no tag escaped.
+/// that begins no tag escaped, text in pieces; and without beacons.
 fn flattened(html: &str) -> Cow<'_, str> {
-    if html.len() <= SHORT && html.matches('<').count() <= DEEPEST {
+    let has_images = || html.as_bytes().windows(4).any(|window| window.eq_ignore_ascii_case(b"<img"));
+    if html.len() <= SHORT && html.matches('<').count() <= DEEPEST && !has_images() {
         return Cow::Borrowed(html);
     }
     let (mut out, mut lexer, mut nesting) = (String::with_capacity(html.len()), Lexer::new(html), Nesting::default());
+    // Bytes of text since the last tag that was kept.
+    let mut run = 0;
     loop {
         let begin = lexer.position();
         let Some(token) = lexer.next() else { return Cow::Owned(out) };
         let raw = html.get(begin..lexer.position()).unwrap_or_default();
         match token {
+            Token::Start(tag) if tag.name.eq_ignore_ascii_case("img") && beacons::is_beacon(&tag) => {}
             Token::Start(tag) if !nesting.start(&tag) => {}
             Token::Start(tag) if tag.attributes.bytes().filter(u8::is_ascii_whitespace).count() > MOST_SPACES => {
                 out.extend(["<", tag.name, ">"]);
             }
             Token::End(name) if !nesting.end(name) => {}
-            Token::Text(text) if text.starts_with('<') => out.extend(["&lt;", text.get(1..).unwrap_or_default()]),
-            _ => out.push_str(raw),
+            Token::Text(text) => {
+                let (stray, text) = text.strip_prefix('<').map_or(("", text), |text| ("&lt;", text));
+                out.push_str(stray);
+                run += stray.len();
+                push_text(text, nesting.is_raw(), &mut run, &mut out);
+            }
+            _ => {
+                run = 0;
+                out.push_str(raw);
+            }
         }
     }
 }
 
-/// Which elements are open, as a browser sees it.
-#[derive(Default)]
-struct Nesting<'a> {
-    open: Vec<&'a str>,
-    /// Formatting that was never closed goes on in the next paragraph: a browser opens it there again.
-    carried: usize,
-    /// Elements whose tags were dropped.
-    dropped: Vec<&'a str>,
+/// Appends text, separated where a reference begins after enough of it. `raw` text is that of a program, where no tag is one.
+fn push_text(text: &str, raw: bool, run: &mut usize, out: &mut String) {
+    let mut rest = text;
+    while !raw && *run + rest.len() > LONGEST_RUN {
+        let from = (LONGEST_RUN.saturating_sub(*run)..rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
+        let Some(at) = rest.get(from..).and_then(|after| after.find('&')).map(|at| from + at) else { break };
+        let (before, after) = rest.split_at(at);
+        out.extend([before, SEPARATOR]);
+        rest = after;
+        *run = 0;
+    }
+    *run += rest.len();
+    out.push_str(rest);
 }
-
-impl<'a> Nesting<'a> {
-    /// Whether a start tag is kept.
-    fn start(&mut self, tag: &Tag<'a>) -> bool {
-        let is = |list: &[&str]| list.iter().any(|name| tag.name.eq_ignore_ascii_case(name));
-        if is(&VOID) {
-            return true;
-        }
-        if let Some((_, closed, within)) = IMPLIED.iter().find(|(opening, ..)| is(opening)) {
-            self.close(closed, within);
-        }
-        let formatting = |name: &&str| FORMATTING.iter().any(|f| name.eq_ignore_ascii_case(f));
-        let formats = || self.carried + self.open.iter().copied().filter(|open| formatting(open)).count();
-        if self.open.len() >= DEEPEST || (formatting(&tag.name) && formats() >= MOST_FORMATS) {
-            self.dropped.push(tag.name);
-            return false;
-        }
-        self.open.push(tag.name);
-        true
-    }
-
-    /// Closes what a start tag closes without saying so, no further out than the nearest of `within`.
-    fn close(&mut self, closed: &[&str], within: &[&str]) {
-        let last = |list: &[&str]| self.open.iter().rposition(|open| list.iter().any(|name| open.eq_ignore_ascii_case(name)));
-        if let Some(at) = last(closed).filter(|at| last(within).is_none_or(|outer| outer < *at)) {
-            self.truncate(at);
-        }
-    }
-
-    fn truncate(&mut self, at: usize) {
-        let inner = self.open.get(at + 1..).unwrap_or_default();
-        self.carried += inner.iter().filter(|open| FORMATTING.iter().any(|name| open.eq_ignore_ascii_case(name))).count();
-        self.open.truncate(at);
-    }
-
-    /// Whether an end tag is kept. One that closes nothing, or only what was dropped, is dropped too.
-    fn end(&mut self, name: &str) -> bool {
-        if self.dropped.last().is_some_and(|last| last.eq_ignore_ascii_case(name)) {
-            self.dropped.pop();
-            return false;
-        }
-        match self.open.iter().rposition(|open| open.eq_ignore_ascii_case(name)) {
-            Some(at) => self.truncate(at),
-            None if FORMATTING.iter().any(|f| f.eq_ignore_ascii_case(name)) && self.carried > 0 => self.carried -= 1,
-            None => return false,
-        }
-        true
-    }
-}
-
-const VOID: [&str; 8] = ["br", "img", "hr", "input", "meta", "link", "source", "wbr"];
-
-const FORMATTING: [&str; 13] = ["a", "b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u"];
-
-/// What these close, inside of what: publishers leave the end tags of paragraphs, items and cells out, as HTML allows.
-const IMPLIED: [(&[&str], &[&str], &[&str]); 6] = [
-    (&["li"], &["li"], &["ul", "ol"]),
-    (&["dt", "dd"], &["dt", "dd"], &["dl"]),
-    (&["tr"], &["tr"], &["table"]),
-    (&["td", "th"], &["td", "th"], &["table", "tr"]),
-    (&["option"], &["option"], &["select"]),
-    (&["p", "div", "ul", "ol", "dl", "table", "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6"], &["p"], &["td", "th", "button"]),
-];
 
 /// Elements that begin a paragraph, and those that begin a line.
 const PARAGRAPHS: [&str; 18] =
     ["p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "figure", "article", "section", "dl", "hr"];
 const LINES: [&str; 6] = ["br", "li", "tr", "dt", "dd", "figcaption"];
+
+/// Elements that stand beside each other.
+const CELLS: [&str; 2] = ["td", "th"];
 
 /// Readable text of clean HTML: paragraphs apart by an empty line, items on lines of their own, white space folded.
 #[must_use]
@@ -141,6 +100,7 @@ pub fn text(html: &str) -> String {
     while let Some(token) = lexer.next() {
         match token {
             Token::Text(raw) | Token::CData(raw) => push_words(&entities::resolve(raw), &mut out, &mut breaks),
+            Token::Start(tag) if CELLS.iter().any(|cell| tag.name.eq_ignore_ascii_case(cell)) => push_words(" ", &mut out, &mut breaks),
             Token::Start(tag) => breaks = breaks.max(break_of(tag.name)),
             Token::End(name) => breaks = breaks.max(break_of(name)),
             Token::Other => {}
@@ -269,6 +229,7 @@ const IN_TITLES: [&str; 50] = [
 
 #[cfg(test)]
 mod tests {
+    use super::super::nesting::MOST_FORMATS;
     use super::*;
 
     #[test]
@@ -308,12 +269,37 @@ mod tests {
     }
 
     #[test]
+    fn pictures_that_count_readers_are_dropped() {
+        let check = |html: &str, expected: &str| assert_eq!(clean(html, Some("https://a.ua/")), expected, "{html}");
+        check("<p>x<img src='/p.gif' width=1 height=1></p>", "<p>x</p>");
+        check("<p>x</p><IMG SRC='https://pixel.wp.com/b.gif?a=1&amp;b=2'>", "<p>x</p>");
+        check("<img src='1.jpg' width='600' height='400'>", "<img src=\"https://a.ua/1.jpg\" width=\"600\" height=\"400\">");
+    }
+
+    /// Each would take seconds if the text were one node.
+    #[test]
+    fn references_without_number_are_no_danger() {
+        for (piece, clean_piece) in [("&amp;", "&amp;"), ("&laquo;", "«"), ("< ", "&lt; "), ("&amp;</b>", "&amp;"), ("є&amp;", "є&amp;")]
+        {
+            let cleaned = clean(&format!("<p>{}</p>", piece.repeat(200_000)), None);
+            assert_eq!(cleaned.len(), clean_piece.len() * 200_000 + 7, "{piece}");
+            assert!(cleaned.starts_with(&format!("<p>{}", clean_piece.repeat(3000))), "{piece}");
+        }
+        let raw = clean(&format!("<textarea>{}</textarea>", "&amp;".repeat(5_000)), None);
+        assert_eq!(raw, "&amp;".repeat(5_000));
+    }
+
+    #[test]
     fn text_is_readable() {
         let check = |html: &str, expected: &str| assert_eq!(text(html), expected, "{html}");
         check("<p>Перший\n абзац</p><p>Другий&nbsp;<b>жир</b>ний</p>", "Перший абзац\n\nДругий\u{a0}жирний");
         check("a<br>b<ul><li>one</li><li>two</li></ul>c", "a\nb\n\none\ntwo\n\nc");
         check("<div><div> x </div></div>", "x");
         check("1 &lt; 2 &amp; <i>3</i> , 4", "1 < 2 & 3 , 4");
+        check(
+            "<p>a<p>b<ol><li>one<li><p>two</p></li></ol><table><tr><td>1</td><td>2</td></tr><tr><td>3</td></tr></table>",
+            "a\n\nb\n\none\n\ntwo\n\n1 2\n3",
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! Nothing here trusts its input: lexing never fails, nesting is never recursed into, sizes are bounded, and feed-rs, which can panic, is
 //! fenced off. One bad entry costs itself.
 
+mod beacons;
 mod calendar;
 mod children;
 mod dates;
@@ -22,6 +23,7 @@ mod hints;
 pub mod html;
 mod lex;
 mod mojibake;
+mod nesting;
 mod scan;
 mod zones;
 
