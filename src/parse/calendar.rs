@@ -1,5 +1,5 @@
-//! The names of months and days, as feeds write them: in English, French, German, Italian, Polish, Portuguese, Russian, Spanish and
-//! Ukrainian, in full or not, in any case of the grammar.
+//! The names of months and days, as feeds write them: in Dutch, English, French, German, Indonesian, Italian, Polish,
+//! Portuguese, Russian, Spanish and Ukrainian, in full or not, in any case of the grammar.
 
 /// The month that a name in lower case begins as; `None` when it is none, or shorter than three letters.
 pub(super) fn month(name: &str) -> Option<u32> {
@@ -13,7 +13,7 @@ pub(super) fn month(name: &str) -> Option<u32> {
 const DAYS: [&str; 4] = ["mard", "marted", "martes", "серед"];
 
 /// Beginnings that tell months apart.
-const MONTHS: [(&str, u32); 76] = [
+const MONTHS: [(&str, u32); 79] = [
     ("jan", 1),
     ("ene", 1),
     ("gen", 1),
@@ -31,6 +31,7 @@ const MONTHS: [(&str, u32); 76] = [
     ("mär", 3),
     ("mae", 3),
     ("mrz", 3),
+    ("maa", 3),
     ("бер", 3),
     ("мар", 3),
     ("apr", 4),
@@ -43,6 +44,7 @@ const MONTHS: [(&str, u32); 76] = [
     ("mai", 5),
     ("mag", 5),
     ("maj", 5),
+    ("mei", 5),
     ("тра", 5),
     ("мая", 5),
     ("май", 5),
@@ -62,6 +64,7 @@ const MONTHS: [(&str, u32); 76] = [
     ("aoû", 8),
     ("aou", 8),
     ("ago", 8),
+    ("agu", 8),
     ("sie", 8),
     ("сер", 8),
     ("авг", 8),
@@ -112,6 +115,8 @@ mod tests {
             ("Spanish", "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"),
             ("Italian", "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre"),
             ("Portuguese", "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro"),
+            ("Dutch", "januari februari maart april mei juni juli augustus september oktober november december"),
+            ("Indonesian", "Januari Februari Maret April Mei Juni Juli Agustus September Oktober November Desember"),
             ("Polish", "styczeń luty marzec kwiecień maj czerwiec lipiec sierpień wrzesień październik listopad grudzień"),
             ("genitive", "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia"),
         ] {

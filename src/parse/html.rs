@@ -38,8 +38,8 @@ pub fn clean(html: &str, base: Option<&str>) -> String {
 /// The same markup made harmless for the sanitiser: without the tags that are nested too deep and the attributes that are too many, a `<`
 /// that begins no tag escaped, text in pieces; and without beacons.
 fn flattened(html: &str) -> Cow<'_, str> {
-    let has_images = || html.as_bytes().windows(4).any(|window| window.eq_ignore_ascii_case(b"<img"));
-    if html.len() <= SHORT && html.matches('<').count() <= DEEPEST && !has_images() {
+    let has = |tag: &[u8]| html.as_bytes().windows(tag.len()).any(|window| window.eq_ignore_ascii_case(tag));
+    if html.len() <= SHORT && html.matches('<').count() <= DEEPEST && !has(b"<img") && !has(b"<math") {
         return Cow::Borrowed(html);
     }
     let (mut out, mut lexer, mut nesting) = (String::with_capacity(html.len()), Lexer::new(html), Nesting::default());
@@ -51,11 +51,14 @@ fn flattened(html: &str) -> Cow<'_, str> {
         let raw = html.get(begin..lexer.position()).unwrap_or_default();
         match token {
             Token::Start(tag) if tag.name.eq_ignore_ascii_case("img") && beacons::is_beacon(&tag) => {}
+            // The sanitiser drops all of a formula; without its tags, its letters stay.
+            Token::Start(Tag { name, .. }) | Token::End(name) if FORMULA.iter().any(|tag| name.eq_ignore_ascii_case(tag)) => {}
             Token::Start(tag) if !nesting.start(&tag) => {}
             Token::Start(tag) if tag.attributes.bytes().filter(u8::is_ascii_whitespace).count() > MOST_SPACES => {
                 out.extend(["<", tag.name, ">"]);
             }
             Token::End(name) if !nesting.end(name) => {}
+            Token::Text(text) if is_unfinished_tag(text) => {}
             Token::Text(text) => {
                 let (stray, text) = text.strip_prefix('<').map_or(("", text), |text| ("&lt;", text));
                 out.push_str(stray);
@@ -68,6 +71,12 @@ fn flattened(html: &str) -> Cow<'_, str> {
             }
         }
     }
+}
+
+/// Whether a text is a tag that another one begins inside of: its `>` is lost, and nobody is meant to read it.
+fn is_unfinished_tag(text: &str) -> bool {
+    let name = text.strip_prefix('<').map_or("", |inside| inside.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default());
+    IN_TITLES.iter().any(|tag| name.eq_ignore_ascii_case(tag)) && (text.contains("=\"") || text.contains("='"))
 }
 
 /// Appends text, separated where a reference begins after enough of it. `raw` text is that of a program, where no tag is one.
@@ -84,6 +93,37 @@ fn push_text(text: &str, raw: bool, run: &mut usize, out: &mut String) {
     *run += rest.len();
     out.push_str(rest);
 }
+
+/// MathML.
+const FORMULA: [&str; 27] = [
+    "annotation",
+    "math",
+    "menclose",
+    "merror",
+    "mfenced",
+    "mfrac",
+    "mi",
+    "mn",
+    "mo",
+    "mover",
+    "mpadded",
+    "mphantom",
+    "mroot",
+    "mrow",
+    "ms",
+    "mspace",
+    "msqrt",
+    "mstyle",
+    "msub",
+    "msubsup",
+    "msup",
+    "mtable",
+    "mtd",
+    "mtext",
+    "mtr",
+    "munder",
+    "semantics",
+];
 
 /// Elements that begin a paragraph, and those that begin a line.
 const PARAGRAPHS: [&str; 18] =
@@ -274,6 +314,15 @@ mod tests {
         check("<p>x<img src='/p.gif' width=1 height=1></p>", "<p>x</p>");
         check("<p>x</p><IMG SRC='https://pixel.wp.com/b.gif?a=1&amp;b=2'>", "<p>x</p>");
         check("<img src='1.jpg' width='600' height='400'>", "<img src=\"https://a.ua/1.jpg\" width=\"600\" height=\"400\">");
+    }
+
+    #[test]
+    fn what_a_browser_reads_otherwise() {
+        let long = " ".repeat(SHORT);
+        let check = |html: &str, expected: &str| assert_eq!(clean(&format!("{html}{long}"), None).trim_end(), expected, "{html}");
+        check("<p>bytes <math><mi>n</mi><mo>+</mo><mn>1</mn></math></p>", "<p>bytes n+1</p>");
+        check("<p><a href=\"/1\"<i>x</i> y</p>", "<p><i>x</i> y</p>");
+        check("<p>a <b and c=d <i>x</i></p>", "<p>a &lt;b and c=d <i>x</i></p>");
     }
 
     /// Each would take seconds if the text were one node.
