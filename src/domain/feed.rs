@@ -188,7 +188,7 @@ pub struct Head {
     /// BCP 47 tag.
     pub language: Option<String>,
     /// When to poll it, and where else it is.
-    pub hints: Hints,
+    pub hints: Box<Hints>,
 }
 
 /// One entry of a document.

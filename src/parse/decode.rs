@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, KOI8_R, KOI8_U, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1251, WINDOWS_1252};
+use encoding_rs::{
+    BIG5, EUC_KR, Encoding, GBK, KOI8_R, KOI8_U, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1251, WINDOWS_1252, X_MAC_CYRILLIC,
+};
 
 /// How far a declaration is looked for: junk may stand before it.
 const DECLARATION_WITHIN: usize = 1024;
@@ -33,6 +35,10 @@ fn decode_all<'a>(bytes: &'a [u8], content_type: Option<&str>, host: Option<&str
     }
     if let Some(encoding) = utf16_without_bom(bytes) {
         return encoding.decode_without_bom_handling(bytes).0;
+    }
+    let is_ibm855 = |name: &str| matches!(squeezed(name).as_str(), "ibm855" | "cp855" | "csibm855" | "855");
+    if declaration(bytes).is_some_and(is_ibm855) && std::str::from_utf8(bytes).is_err() {
+        return Cow::Owned(ibm855(bytes));
     }
     let said_by_http = content_type.and_then(charset_parameter).and_then(label);
     let declared = declaration(bytes).and_then(label);
@@ -99,14 +105,37 @@ fn declaration(bytes: &[u8]) -> Option<&str> {
 /// The encoding of a label, with the misspellings of the wild. UTF-16 declared in bytes that we could read the declaration from is a lie;
 /// KOI8-U is KOI8-R with the letters that Ukrainian needs.
 fn label(label: &str) -> Option<&'static Encoding> {
-    let squeezed: String = label.trim().to_ascii_lowercase().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-    let known = Encoding::for_label(label.trim().as_bytes());
-    match squeezed.as_str() {
+    // REPLACEMENT is how the standard refuses a charset, and the text with it.
+    let known = Encoding::for_label(label.trim().as_bytes()).filter(|e| *e != REPLACEMENT);
+    match squeezed(label).as_str() {
         "cp1251" | "win1251" | "windows1251" | "xcp1251" | "ansi1251" | "1251" => Some(WINDOWS_1251),
         "koi8u" | "koi8r" | "koi8" | "koi8ru" => Some(KOI8_U),
         "utf8" | "utf8mb4" | "unicode" => Some(UTF_8),
+        "maccyrillic" | "macukrainian" => Some(X_MAC_CYRILLIC),
+        "cp949" | "ms949" | "uhc" => Some(EUC_KR),
+        "cp936" | "ms936" => Some(GBK),
+        "cp950" | "ms950" => Some(BIG5),
         _ => known.filter(|e| *e != UTF_16BE && *e != UTF_16LE),
     }
+}
+
+/// A label without what its spellings differ in.
+fn squeezed(label: &str) -> String {
+    label.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// IBM855, the Cyrillic of DOS before IBM866, which encoding_rs leaves out.
+fn ibm855(bytes: &[u8]) -> String {
+    const UPPER: &str = "ђЂѓЃёЁєЄѕЅіІїЇјЈљЉњЊћЋќЌўЎџЏюЮъЪ\
+     аАбБцЦдДеЕфФгГ«»\u{2591}\u{2592}\u{2593}\u{2502}\u{2524}хХиИ\u{2563}\u{2551}\u{2557}\u{255d}йЙ\u{2510}\
+     \u{2514}\u{2534}\u{252c}\u{251c}\u{2500}\u{253c}кК\u{255a}\u{2554}\u{2569}\u{2566}\u{2560}\u{2550}\u{256c}\u{a4}лЛмМнНоОп\u{2518}\u{250c}\u{2588}\u{2584}Пя\u{2580}\
+     ЯрРсСтТуУжЖвВьЬ№\u{ad}ыЫзЗшШэЭщЩчЧ§■\u{a0}";
+    let upper: Vec<char> = UPPER.chars().collect();
+    let character = |byte: &u8| match byte.checked_sub(0x80) {
+        None => char::from(*byte),
+        Some(n) => upper.get(usize::from(n)).copied().unwrap_or(char::REPLACEMENT_CHARACTER),
+    };
+    bytes.iter().map(character).collect()
 }
 
 /// ASCII in UTF-16 has a zero in every other byte.
@@ -207,6 +236,20 @@ mod tests {
     #[test]
     fn clean_utf8_is_not_copied() {
         assert!(matches!(decode(document("utf-8").as_bytes(), Some("text/xml; charset=utf-8"), None), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn old_cyrillic_charsets() {
+        let read = |label: &str, word: &[u8]| {
+            let head = format!("<?xml version=\"1.0\" encoding=\"{label}\"?><rss>");
+            decode(&[head.as_bytes(), word].concat(), None, None).strip_prefix(&head).map(str::to_owned)
+        };
+        for label in ["IBM855", "cp855"] {
+            assert_eq!(read(label, b"\xd2\xb7\xe1 \xde\xef \xe2\xd6\xe3\xe3\xb7\xde").as_deref(), Some("мир я№ Россия"), "{label}");
+        }
+        assert_eq!(read("MacCyrillic", b"\x8c\xe8\xf0 \xdf").as_deref(), Some("Мир я"));
+        assert_eq!(read("iso-2022-kr", b"text \xe9").unwrap().split(' ').next(), Some("text"), "no charset that takes all for itself");
+        assert_eq!(read("cp949", b"\xc7\xd1").as_deref(), Some("한"));
     }
 
     #[test]

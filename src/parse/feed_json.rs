@@ -47,13 +47,13 @@ pub(super) fn parse(json: &str, base: Option<&Url>, max_entries: usize, known: &
         title: text_of(&written.title).map(|t| html::title(&t)),
         site_url: url_of(&written.home_page_url),
         language: text_of(&written.language),
-        hints: Hints {
+        hints: Box::new(Hints {
             hubs,
             self_url: url_of(&written.feed_url),
             next_url: url_of(&written.next_url),
             expired: written.expired == Some(Value::Bool(true)),
             ..Hints::default()
-        },
+        }),
     };
     let authors = people(written.authors.as_ref(), written.author.as_ref());
     let read = |raw: &&RawValue| {

@@ -69,7 +69,7 @@ impl Feed {
             title: text(Space::Core, "title").map(|t| title(&t)).filter(|t| !t.is_empty()),
             site_url: fields::page(&elements, base.as_ref()),
             language: text(Space::Core, "language").or_else(|| text(Space::Dc, "language")).or(lang).map(|l| l.trim().to_owned()),
-            hints: hints::hints(&elements, base.as_ref(), prefixes),
+            hints: Box::new(hints::hints(&elements, base.as_ref(), prefixes)),
         };
         Self { head, authors: fields::people(&elements, prefixes), zoneless: fields::offset_of_feed(&elements), base }
     }
