@@ -79,7 +79,7 @@ fn number(digits: &str) -> Option<u32> {
 }
 
 /// What a number stands for: 128 to 159 are windows-1252 in the wild, as HTML says; what XML forbids is a replacement character.
-fn character(code: u32) -> char {
+pub(super) fn character(code: u32) -> char {
     if let (0x80..=0x9f, Ok(byte)) = (code, u8::try_from(code)) {
         return encoding_rs::WINDOWS_1252.decode_without_bom_handling(&[byte]).0.chars().next().unwrap_or('\u{fffd}');
     }

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, WINDOWS_1251, WINDOWS_1252};
+use memchr::memchr_iter;
+
+use super::entities;
 
 /// So many characters in a row that make one together are no accident.
 const NO_ACCIDENT: usize = 3;
@@ -10,13 +13,31 @@ const NO_ACCIDENT: usize = 3;
 /// Bytes that are told to be ASCII at a time.
 const CHUNK: usize = 256;
 
-/// The text as it was before, if all of it reads as UTF-8 that was taken for something else; else as it is.
+/// The text as it was before, if all of it reads as UTF-8 that was taken for something else; else as it is, but for control characters
+/// that are windows-1252 taken for Latin-1, as `\u{92}` for `’`.
 pub(super) fn undone(text: String) -> String {
     let Some(ascii) = text.as_bytes().chunks(CHUNK).position(|chunk| !chunk.is_ascii()) else { return text };
     let foreign = text.as_bytes().iter().skip(ascii * CHUNK).position(|b| !b.is_ascii()).map_or(0, |at| ascii * CHUNK + at);
     let mut first = text.get(foreign..).unwrap_or_default().chars();
-    let (Some(lead), Some(next)) = (first.next(), first.next()) else { return text };
-    [WINDOWS_1252, WINDOWS_1251].into_iter().find_map(|encoding| reversed(&text, lead, next, encoding)).unwrap_or(text)
+    let Some(lead) = first.next() else { return text };
+    let next = first.next().unwrap_or_default();
+    let twice = [WINDOWS_1252, WINDOWS_1251].into_iter().find_map(|encoding| reversed(&text, lead, next, encoding));
+    twice.unwrap_or_else(|| if has_control(&text) { text.chars().map(windows).collect() } else { text })
+}
+
+/// Told from the bytes: most texts have no 0xc2 at all.
+fn has_control(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr_iter(0xc2, bytes).any(|at| bytes.get(at + 1).is_some_and(|next| *next < 0xa0))
+}
+
+/// The control characters beyond ASCII, which nobody writes.
+fn is_control(c: char) -> bool {
+    matches!(c, '\u{80}'..='\u{9f}')
+}
+
+fn windows(c: char) -> char {
+    if is_control(c) { entities::character(u32::from(c)) } else { c }
 }
 
 /// `lead` and `next` are the first character that is not ASCII and the one behind it: they decide for nearly all texts that are right.
@@ -27,8 +48,7 @@ fn reversed(text: &str, lead: char, next: char, encoding: &'static Encoding) -> 
     let bytes: Option<Vec<u8>> = text.chars().map(|c| byte(c, encoding)).collect();
     let before = String::from_utf8(bytes?).ok()?;
     let surplus = text.chars().count() - before.chars().count();
-    let certain =
-        || before.chars().any(|c| c >= '\u{2000}') || text.chars().any(|c| matches!(c, '\u{80}'..='\u{9f}')) || has_telling_pair(text);
+    let certain = || before.chars().any(|c| c >= '\u{2000}') || has_control(text) || has_telling_pair(text);
     (surplus >= NO_ACCIDENT || certain()).then_some(before)
 }
 
@@ -68,6 +88,7 @@ mod tests {
         {
             assert_eq!(undone(twice.into()), once);
         }
+        assert_eq!(undone("don\u{92}t \u{84}є\u{94}\u{85}".into()), "don’t „є”…");
     }
 
     #[test]
