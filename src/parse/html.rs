@@ -75,7 +75,8 @@ fn flattened(html: &str) -> Cow<'_, str> {
 
 /// Whether a text is a tag that another one begins inside of: its `>` is lost, and nobody is meant to read it.
 fn is_unfinished_tag(text: &str) -> bool {
-    let name = text.strip_prefix('<').map_or("", |inside| inside.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default());
+    let Some(inside) = text.strip_prefix('<') else { return false };
+    let name = inside.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     IN_TITLES.iter().any(|tag| name.eq_ignore_ascii_case(tag)) && (text.contains("=\"") || text.contains("='"))
 }
 

@@ -37,8 +37,15 @@ impl Zone {
 
     /// The zone of a letter code or a place, in any case; `None` when it is none that is known.
     pub(super) fn named(name: &str) -> Option<Self> {
+        if !name.starts_with(char::is_alphabetic) {
+            return None;
+        }
         if let Some((_, minutes)) = CODES.iter().find(|(code, _)| code.eq_ignore_ascii_case(name)) {
             return Some(Self { standard: *minutes, summer: Summer::Never });
+        }
+        // Most words of most dates are no zone, and all places have a slash or a digit in their names.
+        if !name.contains(|c: char| c == '/' || c.is_ascii_digit()) {
+            return None;
         }
         let place = PLACES.iter().find(|(_, _, places)| places.split_ascii_whitespace().any(|place| place.eq_ignore_ascii_case(name)));
         place.map(|(standard, summer, _)| Self { standard: *standard, summer: *summer })
