@@ -117,6 +117,21 @@ fn the_same_entry_twice_in_a_document_is_one() {
 }
 
 #[test]
+fn news_that_is_always_worded_alike_is_news() {
+    let alarm = |n: u32| Entry {
+        title: Some("Повітряна тривога в Києві".into()),
+        content: Some(crate::domain::entry::Markup::Html(format!("<p>{}</p>", "Пройдіть в укриття. ".repeat(20)))),
+        published: at(NOW.after(n * 30 * MINUTE)),
+        ..entry(&format!("alarm-{n}"), "")
+    };
+    let mut r = Rehearsal::default();
+    r.poll(&[alarm(1)]);
+    for n in 2..5 {
+        assert_eq!(r.poll(&[alarm(n)]).len(), 1, "one at a time, so that no document shows two of them");
+    }
+}
+
+#[test]
 fn rising_dates_tell_the_order() {
     let dated = |n: i64| Entry { published: at(Timestamp(n * 60_000)), ..entry(&n.to_string(), &n.to_string()) };
     let emitted = |e: &[Entry]| Rehearsal::new("f", Backlog::All).poll(e);

@@ -1,4 +1,4 @@
-//! What publishers do to the names, words and dates of their entries, in 32 scenarios: a site publishes 120 articles, is polled every few
+//! What publishers do to the names, words and dates of their entries, in 35 scenarios: a site publishes 120 articles, is polled every few
 //! of them, and does one of these things. Every article must be told exactly once, whichever end of the document is the newest.
 
 use super::entry::{Entry, Markup};
@@ -82,7 +82,7 @@ fn content(e: &mut Entry, more: &str) {
     }
 }
 
-const WAYS: [(&str, Way); 32] = [
+const WAYS: [(&str, Way); 35] = [
     ("nothing", |_, _| ()),
     ("moves to https", |m, e| url(e, |u| if m.later { u.into() } else { u.replace("https", "http") })),
     ("drops www", |m, e| url(e, |u| if m.later { u.into() } else { u.replace("a.ua", "www.a.ua") })),
@@ -149,9 +149,24 @@ const WAYS: [(&str, Way); 32] = [
         let half = m.poll >= 20;
         e.url = Some(format!("https://{}.ua/{}", if half { 'b' } else { 'a' }, m.article.title));
         e.published = None;
-        if m.poll >= 40 {
+        if m.poll >= 21 {
             e.id = Some(format!("new-{}", m.article.number));
         }
+    }),
+    ("names each article anew when it is no longer the newest, numbers stay", |m, e| {
+        if m.place > 3 {
+            url(e, |u| u.replace("/news/", "/archive/"));
+            (e.id, e.published) = (Some(format!("old-{}", m.article.number)), None);
+        }
+    }),
+    ("names each article anew when it is no longer the newest, title and date stay", |m, e| {
+        if m.place > 3 {
+            (e.id, e.url) = (Some(format!("old-{}", m.article.number)), Some(format!("https://b.ua/{}", m.article.number)));
+        }
+    }),
+    ("has one identifier and one link for all, and corrects words", |m, e| {
+        (e.id, e.url, e.published) = (Some("a.ua".into()), Some("https://a.ua/".into()), None);
+        content(e, if m.place > 3 { "<p>виправлено багато помилок</p>" } else { "" });
     }),
     ("moves, and dates everything anew", |m, e| {
         if m.later {
@@ -196,6 +211,8 @@ fn play(way: Way, oldest_first: bool) -> (usize, usize) {
     }
     let floods = site.told.iter().filter(|(h, _)| h.kind == EventKind::Flood).count();
     assert_eq!(floods, 0, "entries were not recognised, but held back");
+    let ids: std::collections::HashSet<_> = site.told.iter().map(|(h, _)| &h.id).collect();
+    assert_eq!(ids.len(), site.told.len(), "two events have one id");
     let later: std::collections::BTreeSet<_> = told.iter().copied().filter(|n| *n >= EARLIER).collect();
     (told.len() - later.len(), articles.len() - EARLIER - later.len())
 }
