@@ -19,7 +19,7 @@ pub fn run(input: &[u8], url: Option<&str>, content_type: Option<&str>, out: &mu
     let document = parse::parse(&source, &Known::new()).map_err(|e| Failure::new(65, format!("this cannot be read as a feed: {e}")))?;
     let printed = document.entries.iter().enumerate().try_for_each(|(n, entry)| match &entry.body {
         Body::Parsed(entry) => {
-            serde_json::to_writer(&mut *out, &payload::entry(entry, 0))?;
+            out.write_all(&payload::line(&payload::entry(entry, 0)))?;
             out.write_all(b"\n")
         }
         Body::Broken(why) => writeln!(err, "feedwire: entry {} cannot be read: {why}", n + 1),

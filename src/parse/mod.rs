@@ -24,6 +24,7 @@ pub mod html;
 mod lex;
 mod mojibake;
 mod nesting;
+pub mod plain;
 mod scan;
 mod zones;
 

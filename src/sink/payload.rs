@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::domain::entry::{Entry, Markup};
 use crate::domain::event::{Event, FloodReport, Level, Report, What};
-use crate::parse::html;
+use crate::parse::{html, plain};
 
 /// At least so many bytes are cut at a time, so that cutting comes to an end soon.
 const SHORTEST_CUT: usize = 256;
@@ -17,18 +17,29 @@ const SHORTEST_CUT: usize = 256;
 pub fn event(event: &Event, cap: Option<usize>) -> Vec<u8> {
     let report = match &event.happening.what {
         What::Entry(report) => report,
-        What::Flood(flood) => return serde_json::to_vec(&Envelope::new(event, Subject::Flood { flood })).unwrap_or_default(),
+        What::Flood(flood) => return line(&Envelope::new(event, Subject::Flood { flood })),
     };
     let Report { entry, revision, level, duplicate_of } = &**report;
     let (mut entry, duplicate_of) = (self::entry(entry, *revision), duplicate_of.as_ref().map(|id| id.0.as_str()));
     loop {
         let subject = Subject::Entry { entry: &entry, level: *level, duplicate_of };
-        let body = serde_json::to_vec(&Envelope::new(event, subject)).unwrap_or_default();
+        let body = line(&Envelope::new(event, subject));
         match cap {
             Some(cap) if body.len() > cap && entry.shorten(body.len() - cap) => {}
             _ => return body,
         }
     }
+}
+
+/// JSON on one line, even for those who end lines at U+2028, U+2029 and U+0085 too, as Python does.
+#[must_use]
+pub fn line(value: &impl Serialize) -> Vec<u8> {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    if !json.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
+        return json.into_bytes();
+    }
+    // Outside of strings they cannot stand.
+    json.replace('\u{85}', "\\u0085").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029").into_bytes()
 }
 
 /// `data.entry`: what `feedwire parse` prints too.
@@ -40,17 +51,19 @@ pub fn entry(entry: &Entry, revision: u16) -> EntryJson<'_> {
         (Some(Markup::Html(raw)), _) | (None, Some(Markup::Html(raw))) => {
             Some(html::clean(raw, base)).filter(|clean| !clean.trim().is_empty())
         }
+        // Whoever takes HTML takes it of every entry that has content.
+        (Some(Markup::Text(text)), _) => Some(plain::from_text(text)).filter(|html| !html.is_empty()),
         _ => None,
     };
     let content_text = match (&content_html, &entry.content) {
-        (Some(clean), _) => Some(html::text(clean)),
-        (None, Some(Markup::Text(text))) => Some(text.trim().to_owned()),
+        (_, Some(Markup::Text(text))) => Some(text.trim().to_owned()),
+        (Some(clean), _) => Some(plain::text(clean)),
         _ => None,
     };
     let summary = entry.summary.as_ref().map(|summary| match summary {
         // It was cleaned above.
         Markup::Html(_) if entry.content.is_none() => content_text.clone().unwrap_or_default(),
-        Markup::Html(raw) => html::text(&html::clean(raw, base)),
+        Markup::Html(raw) => plain::text(&html::clean(raw, base)),
         Markup::Text(text) => text.trim().to_owned(),
     });
     EntryJson {
@@ -299,6 +312,13 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_one_line_for_everybody() {
+        let event = with(|report| report.entry.title = Some("a\u{2028}b\u{85}c\u{2029}d".into()));
+        assert!(!String::from_utf8(super::event(&event, None)).unwrap().contains(['\u{2028}', '\u{85}', '\u{2029}']));
+        assert_eq!(data(&event).pointer("/entry/title").unwrap(), "a\u{2028}b\u{85}c\u{2029}d");
+    }
+
+    #[test]
     fn a_flood_is_told_without_an_entry() {
         let flood = FloodReport { held: 30, entries: 31, examples: vec!["Їжак".into()] };
         let happening = Happening { kind: EventKind::Flood, what: What::Flood(flood), ..sample().happening };
@@ -364,6 +384,10 @@ mod tests {
         assert_eq!(rich.get("content_html"), Some(&Value::from("<p>Є</p><p>ї</p>")));
         assert_eq!(rich.get("content_text"), Some(&Value::from("Є\n\nї")));
         assert_eq!(rich.get("summary"), rich.get("content_text"));
+        let written = Entry { content: Some(Markup::Text("Є < ї\n\nґ".into())), ..Entry::default() };
+        let written = serde_json::to_value(entry(&written, 0)).unwrap();
+        assert_eq!(written.get("content_html"), Some(&Value::from("<p>Є &lt; ї</p><p>ґ</p>")));
+        assert_eq!(written.get("content_text"), Some(&Value::from("Є < ї\n\nґ")));
         let plain = of(Markup::Text("Є".into()));
         assert_eq!((plain.get("content_html"), plain.get("summary")), (Some(&Value::Null), Some(&Value::from("Є"))));
     }
