@@ -53,6 +53,7 @@ async fn command(cli: Cli, bar: ProgressBar) -> Result<(), Failure> {
         Command::Run(args) => cli::run::run(&find(&args)?, bar).await,
         Command::Check(args) => cli::check::run(&find(&args.config)?, &env, args.online, &mut std::io::stdout()).await,
         Command::Tail(args) => cli::tail::run(&args, bar).await,
+        Command::Discover(args) => cli::discover::run(&args, &mut std::io::stdout()).await,
         Command::Ctl(args) => cli::ctl::run(&args, &mut std::io::stdout()).await,
         Command::Parse(args) => {
             let input = read(&args.file).map_err(|e| Failure::new(65, format!("cannot read {}: {e}", args.file.display())))?;

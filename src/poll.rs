@@ -226,7 +226,7 @@ impl Poller {
         let max_entries = self.max_entries;
         let parsed = tokio::task::spawn_blocking(move || {
             let source = parse::Source { bytes: &bytes, content_type: content_type.as_deref(), url: Some(&url), max_entries };
-            parse::parse(&source, &known).map(Sifted::new).map_err(|e| PollError::Malformed(e.to_string()))
+            parse::parse(&source, &known).map(Sifted::new).map_err(|e| PollError::Malformed(source.explain(&e)))
         });
         parsed.await.unwrap_or_else(|_| Err(PollError::Malformed("the parser panicked; this is a bug".into())))
     }

@@ -279,3 +279,29 @@ async fn tail_needs_no_configuration_and_parse_no_daemon() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("this is an HTML page, not a feed"));
     assert_eq!(run(strings(&["no-such-command"]), "").wait_with_output().unwrap().status.code(), Some(64));
 }
+
+#[tokio::test]
+async fn the_feeds_of_a_page_are_found_and_named() {
+    let origin = Origin::start().await;
+    let publisher = Publisher::new(&origin, "/news/rss.xml");
+    publisher.publish(3);
+    let head = "<!DOCTYPE html><html><head><link rel=alternate type=application/rss+xml title=x href=/news/rss.xml>\
+                <link rel=alternate type=application/atom+xml href=/gone></head><body>";
+    origin.set("/news/", Answer::ok("text/html", head));
+    let home = Home::new(&format!("[feeds.a]\nurl = {:?}\n[sinks.out.stdout]\n", origin.url("/news/")));
+    let url = origin.url("/news/");
+    let discover = |arguments: &'static [&'static str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_feedwire"));
+        command.arg("discover").arg(&url).args(arguments);
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+    };
+    let found = discover(&["--allow-private", "127.0.0.0/8"]).await.unwrap();
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    assert_eq!(String::from_utf8_lossy(&found.stdout), format!("{}  Новини (3 entries)\n", publisher.url()));
+    assert_eq!(discover(&[]).await.unwrap().status.code(), Some(1), "a private address");
+    // Whoever puts the page into the configuration is told where the feeds are.
+    let mut check = home.launch(&["check", "--online"]);
+    assert_eq!(check.exit().await, 1);
+    let said = check.stdout.all().join("\n");
+    assert!(said.contains(&format!("it offers {} and", publisher.url())), "{said}");
+}

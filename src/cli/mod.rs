@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod check;
 pub mod ctl;
+pub mod discover;
 pub mod parse;
 pub mod run;
 pub mod tail;
@@ -73,6 +74,8 @@ pub enum Command {
     Tail(TailArgs),
     /// Read one feed document and print its entries, one JSON object a line. Exits 65 if it is no feed.
     Parse(ParseArgs),
+    /// Print the feeds that a page offers. Exits 65 if there is none.
+    Discover(DiscoverArgs),
     /// Ask the running daemon.
     Ctl(CtlArgs),
 }
@@ -128,6 +131,20 @@ pub struct ParseArgs {
     /// The Content-Type it was served with.
     #[arg(long, value_name = "TYPE")]
     pub content_type: Option<String>,
+}
+
+/// `feedwire discover`.
+#[derive(Debug, Args)]
+pub struct DiscoverArgs {
+    /// The page, or the feed itself.
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// Print JSON, one object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Let pages and feeds live at this address, or network, although it is not public.
+    #[arg(long, value_name = "CIDR")]
+    pub allow_private: Vec<String>,
 }
 
 /// `feedwire ctl`.

@@ -16,7 +16,8 @@ const EVERY: usize = usize::MAX;
 /// 65 when it is no feed.
 pub fn run(input: &[u8], url: Option<&str>, content_type: Option<&str>, out: &mut impl Write, err: &mut impl Write) -> Result<(), Failure> {
     let source = Source { bytes: input, content_type, url, max_entries: EVERY };
-    let document = parse::parse(&source, &Known::new()).map_err(|e| Failure::new(65, format!("this cannot be read as a feed: {e}")))?;
+    let document = parse::parse(&source, &Known::new())
+        .map_err(|e| Failure::new(65, format!("this cannot be read as a feed: {}", source.explain(&e))))?;
     let printed = document.entries.iter().enumerate().try_for_each(|(n, entry)| match &entry.body {
         Body::Parsed(entry) => {
             out.write_all(&payload::line(&payload::entry(entry, 0)))?;

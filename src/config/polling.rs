@@ -55,19 +55,19 @@ impl Reading<'_> {
     }
 
     pub(super) fn polling(&mut self, file: &File<'_>, w: &written::Polling) -> (Polling, fetch::Settings) {
-        let seconds = Duration::from_secs;
+        let (seconds, default) = (Duration::from_secs, fetch::Settings::default());
         let polling = Polling {
             max_in_flight: self.number(file, w.max_in_flight.as_ref(), 1..=4096, 64),
             per_host: self.number(file, w.per_host.as_ref(), 1..=64, 1),
             host_gap: self.time(file, w.host_gap.as_ref(), Duration::ZERO..=seconds(3600), seconds(1)),
             max_entries: self.number(file, w.max_entries.as_ref(), 1..=50_000, 2000),
         };
-        let max_body = w.max_body.as_ref().map_or(10 << 20, |size| size.get_ref().0);
+        let max_body = w.max_body.as_ref().map_or(default.max_body, |size| size.get_ref().0);
         if let Some(written) = w.max_body.as_ref().filter(|_| !(1024..=1 << 30).contains(&max_body)) {
             self.problems.push(file.at(written.span(), "must be between 1KiB and 1GiB"));
         }
         let settings = fetch::Settings {
-            timeout: self.time(file, w.timeout.as_ref(), Duration::from_millis(100)..=seconds(600), seconds(30)),
+            timeout: self.time(file, w.timeout.as_ref(), Duration::from_millis(100)..=seconds(600), default.timeout),
             max_body,
             per_host: polling.per_host,
             contact: w.contact.as_ref().map(|url| url.0.to_string()),

@@ -36,6 +36,12 @@ pub struct Settings {
     pub allow_private: Vec<IpNet>,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(30), max_body: 10 << 20, per_host: 1, contact: None, allow_private: vec![] }
+    }
+}
+
 /// What holds for one feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {

@@ -15,6 +15,7 @@ mod calendar;
 mod children;
 mod dates;
 mod decode;
+pub mod discover;
 mod entities;
 mod feed_json;
 mod feed_xml;
@@ -34,6 +35,9 @@ use crate::domain::feed::{Document, Known};
 
 /// Part of every fingerprint: when the parser reads more than before, everything is read once more.
 const PARSER_VERSION: u16 = 2;
+
+/// Feeds of a page that are named in an error.
+const MOST_NAMED: usize = 3;
 
 /// A document as it was received.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +67,17 @@ pub enum ParseError {
     /// JSON of some other kind.
     #[error("it is JSON, but no JSON Feed: {0}")]
     Json(String),
+}
+
+impl Source<'_> {
+    /// An error in words, and where the feeds are if this is a page that says so.
+    #[must_use]
+    pub fn explain(&self, error: &ParseError) -> String {
+        let page = self.url.filter(|_| *error == ParseError::Html).and_then(|url| Url::parse(url).ok());
+        let offers = page.map(|url| discover::offers(self.bytes, self.content_type, &url)).unwrap_or_default();
+        let offers: Vec<_> = offers.into_iter().take(MOST_NAMED).map(|offer| offer.url).collect();
+        if offers.is_empty() { error.to_string() } else { format!("{error}; it offers {}", offers.join(" and ")) }
+    }
 }
 
 /// Reads a document. Entries in `known` are not parsed.
