@@ -167,8 +167,8 @@ impl Poller {
         let mut memory = Memory::default();
         let outcome = match answer {
             Err(e) => Outcome::Failed(e),
-            Ok(Answer::NotModified { validators }) => Outcome::NotModified(validators),
-            Ok(Answer::Body { bytes, content_type, validators }) => {
+            Ok(Answer::NotModified { validators, .. }) => Outcome::NotModified(validators),
+            Ok(Answer::Body { bytes, content_type, validators, .. }) => {
                 self.read(number, &before, bytes, content_type, validators, &mut memory).await?
             }
         };

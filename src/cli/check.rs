@@ -63,7 +63,7 @@ async fn ask(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 fn read(answer: Answer, max_entries: usize) -> Result<String, String> {
-    let Answer::Body { bytes, content_type, validators } = answer else { return Ok("nothing changed".into()) };
+    let Answer::Body { bytes, content_type, validators, .. } = answer else { return Ok("nothing changed".into()) };
     let source = parse::Source { bytes: &bytes, content_type: content_type.as_deref(), url: Some(&validators.url), max_entries };
     let document = parse::parse(&source, &Default::default()).map_err(|e| source.explain(&e))?;
     Ok(format!("{} entries, {:?}", document.entries.len(), document.head.title.unwrap_or_default()))

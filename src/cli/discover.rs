@@ -87,7 +87,7 @@ pub async fn find(fetcher: &Fetcher, url: &str) -> Result<Vec<Found>, Failure> {
 
 async fn look(fetcher: &Fetcher, url: &str) -> Result<Page, Failure> {
     let answer = fetcher.fetch(url, None, &Options::default()).await.map_err(|e| Failure::runtime(format!("{url}: {e}")))?;
-    let Answer::Body { bytes, content_type, validators } = answer else {
+    let Answer::Body { bytes, content_type, validators, .. } = answer else {
         return Err(Failure::runtime(format!("{url}: 304 to a request without validators")));
     };
     let source = Source { bytes: &bytes, content_type: content_type.as_deref(), url: Some(&validators.url), max_entries: usize::MAX };

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -16,7 +17,7 @@ use url::Url;
 use super::{Answer, Auth, Fetcher, Options, body};
 use crate::domain::feed::{PollError, Validators};
 use crate::domain::schedule::LONGEST_BACKOFF;
-use crate::http::{self, Trouble, address::Policy, retry_after};
+use crate::http::{self, Trouble, address::Policy, freshness, retry_after};
 use crate::secret::HeaderValue;
 
 /// Redirects followed.
@@ -31,12 +32,14 @@ pub(super) struct Chain<'a> {
     policy: Arc<Policy>,
     options: &'a Options,
     validators: Option<&'a Validators>,
-    timeout: std::time::Duration,
+    timeout: Duration,
     max_body: u64,
     url: Url,
     seen: Vec<Url>,
     /// Whether every hop so far was at the feed's own origin.
     at_home: bool,
+    /// The longest `Retry-After` of the redirects.
+    stay_away: Option<Duration>,
 }
 
 impl<'a> Chain<'a> {
@@ -55,6 +58,7 @@ impl<'a> Chain<'a> {
             url,
             seen: vec![],
             at_home: true,
+            stay_away: None,
         })
     }
 
@@ -63,10 +67,13 @@ impl<'a> Chain<'a> {
             self.url.set_fragment(None);
             let conditional = self.validators.filter(|v| v.url == self.url.as_str());
             let answer = self.ask(conditional).await?;
+            let asked = retry_after::from_headers(answer.headers(), LONGEST_BACKOFF);
+            self.stay_away = self.stay_away.max(asked);
             match answer.status() {
                 StatusCode::OK => return self.receive(answer).await,
                 StatusCode::NOT_MODIFIED if conditional.is_some() => {
-                    return Ok(Answer::NotModified { validators: self.validators_of(answer.headers()) });
+                    let (validators, not_before) = (self.validators_of(answer.headers()), self.not_before(answer.headers()));
+                    return Ok(Answer::NotModified { validators, not_before });
                 }
                 StatusCode::NOT_MODIFIED => return Err(PollError::Broken("304 to a request without validators".into())),
                 status @ (StatusCode::MOVED_PERMANENTLY
@@ -74,10 +81,7 @@ impl<'a> Chain<'a> {
                 | StatusCode::SEE_OTHER
                 | StatusCode::TEMPORARY_REDIRECT
                 | StatusCode::PERMANENT_REDIRECT) => self.turn(status, answer.headers())?,
-                status => {
-                    let retry_after = retry_after::from_headers(answer.headers(), LONGEST_BACKOFF);
-                    return Err(PollError::Refused { status: status.as_u16(), retry_after });
-                }
+                status => return Err(PollError::Refused { status: status.as_u16(), retry_after: self.stay_away }),
             }
         }
     }
@@ -169,7 +173,7 @@ impl<'a> Chain<'a> {
     }
 
     async fn receive(&self, answer: Response) -> Result<Answer, PollError> {
-        let validators = self.validators_of(answer.headers());
+        let (validators, not_before) = (self.validators_of(answer.headers()), self.not_before(answer.headers()));
         let content_type = answer.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let codings = body::codings(answer.headers())?;
         let compressed = self.read(answer).await?;
@@ -177,7 +181,7 @@ impl<'a> Chain<'a> {
         if bytes.is_empty() {
             return Err(PollError::Broken("an empty body".into()));
         }
-        Ok(Answer::Body { bytes, content_type, validators })
+        Ok(Answer::Body { bytes, content_type, validators, not_before })
     }
 
     async fn read(&self, mut answer: Response) -> Result<Vec<u8>, PollError> {
@@ -193,6 +197,10 @@ impl<'a> Chain<'a> {
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
+    }
+
+    fn not_before(&self, headers: &HeaderMap) -> Option<Duration> {
+        self.stay_away.max(freshness::from_headers(headers))
     }
 
     /// Copied out of the answer: a stored header value would keep the whole read buffer alive.

@@ -85,6 +85,8 @@ pub enum Answer {
     NotModified {
         /// Those the answer carried; a missing one leaves the stored one as it is.
         validators: Validators,
+        /// How long the server says that there is nothing to be had: its freshness, or `Retry-After` on the way, whichever is longer.
+        not_before: Option<Duration>,
     },
     /// 200.
     Body {
@@ -94,6 +96,8 @@ pub enum Answer {
         content_type: Option<String>,
         /// Of this answer; `url` is where it came from after redirects.
         validators: Validators,
+        /// See above.
+        not_before: Option<Duration>,
     },
 }
 

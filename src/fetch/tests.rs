@@ -102,6 +102,27 @@ async fn a_request_says_who_asks_for_what() {
     }
 }
 
+/// P18, P20 and P36: freshness of a 200, of a 304, and Retry-After wherever it stands.
+#[tokio::test]
+async fn the_server_says_when_there_is_something_new() {
+    let not_before = |answer: Answer| match answer {
+        Answer::Body { not_before, .. } | Answer::NotModified { not_before, .. } => not_before.map(|d| d.as_secs()),
+    };
+    let of = async |responses: Vec<Vec<u8>>| {
+        let server = Canned::serving(responses).await;
+        let mine = Validators { etag: Some(b"x".to_vec()), last_modified: None, url: server.url("/") };
+        let fetcher = fetcher(5000, &["127.0.0.0/8"]);
+        fetcher.fetch(&server.url("/"), Some(&mine), &Options::default()).await
+    };
+    assert_eq!(not_before(of(vec![ok("cache-control: max-age=600\r\nage: 100\r\n", b"x")]).await.unwrap()), Some(500));
+    assert_eq!(not_before(of(vec![answer("304 Not Modified\r\ncache-control: max-age=600", b"")]).await.unwrap()), Some(600));
+    assert_eq!(not_before(of(vec![ok("retry-after: 7\r\n", b"x")]).await.unwrap()), Some(7));
+    let moved = answer("301 Moved\r\nlocation: /new\r\nretry-after: 900", b"");
+    assert_eq!(not_before(of(vec![moved.clone(), ok("cache-control: max-age=60\r\n", b"x")]).await.unwrap()), Some(900));
+    let refused = of(vec![moved, answer("503 Later\r\nretry-after: 60", b"")]).await;
+    assert_eq!(refused, Err(PollError::Refused { status: 503, retry_after: Some(Duration::from_secs(900)) }));
+}
+
 #[tokio::test]
 async fn validators_go_back_where_they_came_from_and_nowhere_else() {
     let moved = "302 Found\r\nlocation: /new";
@@ -118,7 +139,7 @@ async fn validators_go_back_where_they_came_from_and_nowhere_else() {
     let mine = Validators { url: again.url("/new"), ..validators.clone() };
     let answer_304 = fetcher.fetch(&again.url("/old"), Some(&mine), &Options::default()).await.unwrap();
     let fresh = Validators { etag: Some(b"\"b\"".to_vec()), last_modified: None, url: again.url("/new") };
-    assert_eq!(answer_304, Answer::NotModified { validators: fresh });
+    assert_eq!(answer_304, Answer::NotModified { validators: fresh, not_before: None });
     let asked = again.asked().await;
     assert!(!asked[0].contains("if-none-match"), "{asked:?}");
     assert!(asked[1].contains("if-none-match: w/\"a\"\r\n") && asked[1].contains("if-modified-since: yesterday\r\n"), "{asked:?}");

@@ -1,7 +1,8 @@
-//! What both directions of HTTP need: a client that trusts nobody, the addresses that are not public, `Retry-After`, and errors in words
-//! that name no secret.
+//! What both directions of HTTP need: a client that trusts nobody, the addresses that are not public, `Retry-After`, freshness, and errors
+//! in words that name no secret.
 
 pub mod address;
+pub mod freshness;
 pub mod retry_after;
 
 use std::error::Error;
