@@ -13,11 +13,33 @@ const TELLING_DIGITS: usize = 5;
 /// parameters would merge 751 that are different; this merged none.
 #[must_use]
 pub fn canonical(url: &str) -> String {
-    let Ok(parsed) = Url::parse(url.trim()) else { return url.trim().to_owned() };
-    if !matches!(parsed.scheme(), "http" | "https") {
-        return parsed.into();
+    Link::new(url).canonical
+}
+
+/// A link, in the forms in which it is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// See [`canonical`].
+    pub canonical: String,
+    /// The host and the last long number of path and query: what stays when a site gives its articles other paths.
+    pub number: Option<String>,
+}
+
+impl Link {
+    /// Takes a link apart.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        match Url::parse(url.trim()) {
+            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Self { canonical: shortened(&parsed), number: number(&parsed) },
+            Ok(parsed) => Self { canonical: parsed.into(), number: None },
+            Err(_) => Self { canonical: url.trim().to_owned(), number: None },
+        }
     }
-    let mut out = host(&parsed).to_owned();
+}
+
+fn shortened(parsed: &Url) -> String {
+    let mut out = String::with_capacity(parsed.as_str().len());
+    out.push_str(host(parsed));
     if let Some(port) = parsed.port() {
         out.push_str(&format!(":{port}"));
     }
@@ -35,13 +57,10 @@ pub fn canonical(url: &str) -> String {
     out
 }
 
-/// The host and the last long number of a URL's path and query: what stays when a site gives its articles other paths.
-#[must_use]
-pub fn number(url: &str) -> Option<String> {
-    let parsed = Url::parse(url.trim()).ok()?;
+fn number(parsed: &Url) -> Option<String> {
     let rest = parsed.as_str().get(parsed[..url::Position::BeforePath].len()..)?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).rfind(|run| run.len() >= TELLING_DIGITS)?;
-    Some(format!("{} {digits}", host(&parsed)))
+    Some(format!("{} {digits}", host(parsed)))
 }
 
 fn host(url: &Url) -> &str {
@@ -98,12 +117,12 @@ mod tests {
 
     #[test]
     fn the_number_of_a_page() {
-        let check = |url: &str, expected: Option<&str>| assert_eq!(number(url).as_deref(), expected, "{url}");
+        let check = |url: &str, expected: Option<&str>| assert_eq!(Link::new(url).number.as_deref(), expected, "{url}");
         check("https://www.glavcom.ua/a/20241127/umjerov-1030001.html", Some("glavcom.ua 1030001"));
         check("https://glavcom.ua/?newsid=1030001", Some("glavcom.ua 1030001"));
         check("https://a.ua/2024/11/27/x", None);
         check("https://host12345.ua/x", None);
-        check("urn:uuid:12345", Some(" 12345"));
+        check("urn:uuid:12345", None);
     }
 
     #[test]
@@ -117,7 +136,7 @@ mod tests {
         #[test]
         fn no_url_is_a_danger(url in r"(https?://)?[a-z0-9:/?#&=%.єї_-]{0,40}") {
             prop_assert_eq!(canonical(&canonical(&url)), canonical(&url));
-            let _: Option<String> = number(&url);
+            let _: Option<String> = Link::new(&url).number;
         }
     }
 }

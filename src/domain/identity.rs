@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::canonical::{canonical, number};
+use super::canonical::{Link, canonical};
 use super::entry::Entry;
 use super::text::{Reading, TELLING};
 
@@ -173,7 +173,8 @@ pub fn of_link(url: &str) -> Key {
 #[must_use]
 pub fn keys(entry: &Entry, reading: &Reading) -> Vec<Key> {
     let guid = entry.id.as_deref().map(str::trim).filter(|s| !s.is_empty());
-    let link = entry.url.as_deref().map(canonical);
+    let url = entry.url.as_deref();
+    let (link, number) = url.map(Link::new).map_or((None, None), |link| (Some(link.canonical), link.number));
     let (title, body) = (reading.title.to_be_bytes(), reading.body.to_be_bytes());
     let date = entry.published.or(entry.updated).map(|d| d.at.0.to_be_bytes());
     let has_title = entry.title.as_deref().is_some_and(|t| !t.trim().is_empty());
@@ -181,14 +182,13 @@ pub fn keys(entry: &Entry, reading: &Reading) -> Vec<Key> {
     let mut keys = Vec::with_capacity(12);
     if let Some(guid) = guid {
         keys.push(Key::new(Kind::Guid, &[g]));
-        let url = guid.starts_with("http://") || guid.starts_with("https://");
-        keys.extend(
-            url.then(|| canonical(guid)).filter(|url| Some(url) != link.as_ref()).map(|url| Key::new(Kind::Link, &[url.as_bytes()])),
-        );
+        let other = (guid.starts_with("http://") || guid.starts_with("https://")) && url != Some(guid);
+        let other = other.then(|| canonical(guid)).filter(|other| Some(other) != link.as_ref());
+        keys.extend(other.map(|other| Key::new(Kind::Link, &[other.as_bytes()])));
     }
     if link.is_some() {
         keys.push(Key::new(Kind::Link, &[l]));
-        keys.extend(entry.url.as_deref().and_then(number).map(|n| Key::new(Kind::Number, &[n.as_bytes()])));
+        keys.extend(number.map(|n| Key::new(Kind::Number, &[n.as_bytes()])));
     }
     keys.extend(date.filter(|_| has_title).map(|date| Key::new(Kind::TitleDate, &[&title, &date])));
     if u32::from(reading.gist.length) >= TELLING {

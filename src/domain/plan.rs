@@ -225,9 +225,8 @@ impl Teller<'_> {
     fn entry(&mut self, found: Found, sifted: &mut Sifted, merged: &Merged) {
         let Setting { instance, routes, stories, now } = self.setting;
         let (entry, id) = (sifted.take(found.index), EventId::new(instance, &self.feed.id, found.id, found.kind, found.revision));
-        let url = entry.url.as_deref().filter(|url| story::tells(url, |alias| merged.ambiguous.contains(&alias)));
         let told = found.kind == EventKind::Created;
-        let keys = sifted.suspects.get(found.suspect).filter(|_| told).map(|s| story::keys(url, &s.reading)).unwrap_or_default();
+        let keys = sifted.suspects.get(found.suspect).filter(|_| told).map(|s| story::keys(&s.keys, &merged.ambiguous)).unwrap_or_default();
         let origin = stories.origin(&keys, &self.feed.id, &id);
         let again = |r: &Route| r.duplicates == Duplicates::Drop && origin.is_some_and(|origin| origin.reaches(r.sink));
         let wanted = |r: &&Route| r.events.contains(&found.kind) && r.filter.admits(self.feed, &entry, now) && !again(r);

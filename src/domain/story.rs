@@ -1,15 +1,14 @@
 //! The same article in two feeds of one configuration: the same canonical URL, or the same long body. The first event of an article is its
 //! origin; those from other feeds tell its id.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::EventId;
 use super::feed::FeedId;
-use super::identity::{self, Alias, Kind};
-use super::text::{Reading, TELLING};
+use super::identity::{Alias, Key, Kind};
 use super::time::Timestamp;
 
 /// How long an article is remembered.
@@ -18,19 +17,13 @@ pub const WINDOW: Duration = Duration::from_secs(14 * 86_400);
 /// Articles that are remembered at most: about 30 MB. The oldest are forgotten first.
 const MOST: usize = 200_000;
 
-/// What an article is known by in all feeds: its link, and its words if there are enough of them.
+/// What an article is known by in all feeds, of what its entry is known by in one: its link, and its words if there are enough of them; not if
+/// its own feed gives them to different entries.
 #[must_use]
-pub fn keys(url: Option<&str>, reading: &Reading) -> Vec<u64> {
-    let link = url.map(|url| identity::of_link(url).alias().0);
-    let body = (u32::from(reading.gist.length) >= TELLING).then_some(reading.body);
-    link.into_iter().chain(body).collect()
-}
-
-/// Whether a link of an entry tells which article it is: not if its own feed gives it to different ones.
-#[must_use]
-pub fn tells(url: &str, ambiguous: impl Fn(Alias) -> bool) -> bool {
-    let key = identity::of_link(url);
-    key.kind() == Some(Kind::Link) && !ambiguous(key.alias())
+pub fn keys(names: &[Key], ambiguous: &HashSet<Alias>) -> Vec<u64> {
+    // The last of its links is its own; the other is an identifier.
+    let of = |kind| names.iter().rev().find(|key| key.kind() == Some(kind)).map(Key::alias);
+    [Kind::Link, Kind::Body].into_iter().filter_map(of).filter(|alias| !ambiguous.contains(alias)).map(|alias| alias.0).collect()
 }
 
 /// An event that speaks of an article, as it is kept.
