@@ -193,7 +193,7 @@ fn told(story: &Value) -> String {
             lines.push("  it is held back (feedwire ctl flood)".into());
         }
         let events: Vec<_> = part(chapter, "events").as_array().into_iter().flatten().collect();
-        if events.is_empty() {
+        if events.is_empty() && part(chapter, "held") != true {
             lines.push("  no event of it is kept: it was there at the first poll, or too long ago".into());
         }
         for event in events {
