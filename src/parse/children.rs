@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::entities;
 use super::lex::{Lexer, Sight, Tag, Token};
+use super::{entities, mojibake};
 
 /// Elements of one entry that are looked at.
 const MOST_CHILDREN: usize = 2000;
@@ -101,15 +101,15 @@ impl<'a> Child<'a> {
         self.space == space && self.name == name
     }
 
-    /// An attribute with its references resolved, trimmed; `None` when there is none or it is empty.
+    /// An attribute with its references resolved, read as it was meant, trimmed; `None` when there is none or it is empty.
     pub(super) fn attribute(&self, name: &str) -> Option<String> {
-        let value = entities::resolve(self.tag.attribute(name)?);
+        let value = mojibake::undone(entities::resolve(self.tag.attribute(name)?));
         Some(value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// The characters inside, tags of inner elements left out, trimmed; `None` when there are none.
+    /// The characters inside, tags of inner elements left out, read as they were meant, trimmed; `None` when there are none.
     pub(super) fn text(&self) -> Option<String> {
-        let text = characters(self.inner, Tags::Dropped);
+        let text = mojibake::undone(characters(self.inner, Tags::Dropped).into()).into_owned();
         let trimmed = text.trim();
         if trimmed.len() == text.len() { Some(text) } else { Some(trimmed.to_owned()) }.filter(|t| !t.is_empty())
     }

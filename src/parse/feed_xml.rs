@@ -1,6 +1,7 @@
 //! RSS, RDF and Atom. The only file that names feed-rs: it gets small clean documents, made of what is new, so that nothing can make it
 //! refuse, panic or overflow the stack; and it is fenced off all the same.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use base64::Engine;
@@ -230,12 +231,20 @@ fn push(name: &str, attributes: &str, tags: Tags, child: Option<Child<'_>>, out:
     let Some(mut child) = child.filter(|c| !c.inner.trim_ascii().is_empty()) else { return };
     let end = (0..=child.inner.len().min(LARGEST_TEXT)).rev().find(|at| child.inner.is_char_boundary(*at)).unwrap_or(0);
     child.inner = child.inner.get(..end).unwrap_or_default();
-    out.extend(["<", name, attributes, ">"]);
-    match child.inner.trim_ascii().strip_prefix("<![CDATA[").and_then(|inside| inside.strip_suffix("]]>")) {
+    let section = child.inner.trim_ascii().strip_prefix("<![CDATA[").and_then(|inside| inside.strip_suffix("]]>"));
+    let written = match section {
         // As most publishers write it.
-        Some(inside) if !inside.contains("]]>") => push_cdata(inside, out),
-        _ if !child.inner.contains(['<', '&']) => out.push_str(child.inner),
-        _ => push_cdata(&if tags == Tags::Dropped { child.text() } else { child.markup(tags) }.unwrap_or_default(), out),
+        Some(inside) if !inside.contains("]]>") => Cow::Borrowed(inside),
+        _ if !child.inner.contains(['<', '&']) => Cow::Borrowed(child.inner),
+        _ => Cow::Owned(if tags == Tags::Dropped { child.text() } else { child.markup(tags) }.unwrap_or_default()),
+    };
+    // Before anything is trimmed: among the characters that stand for bytes are some that look like white space.
+    let meant = mojibake::undone(written);
+    out.extend(["<", name, attributes, ">"]);
+    if meant.contains(['<', '&']) {
+        push_cdata(&meant, out)
+    } else {
+        out.push_str(&meant)
     }
     out.extend(["</", name, ">"]);
 }
@@ -243,10 +252,7 @@ fn push(name: &str, attributes: &str, tags: Tags, child: Option<Child<'_>>, out:
 /// What feed-rs read, and what is read beside it.
 fn finish(read: feed_rs::model::Entry, written: &Written<'_>, feed: &Feed) -> Entry {
     let is_html = |text: &feed_rs::model::Text| text.content_type.as_str().contains("html");
-    let markup = |html: bool, text: String| {
-        let text = mojibake::undone(text);
-        if html { Markup::Html(text) } else { Markup::Text(text) }
-    };
+    let markup = |html: bool, text: String| if html { Markup::Html(text) } else { Markup::Text(text) };
     let filled = |text: &String| !text.trim().is_empty();
     let mut entry = Entry {
         title: read.title.map(|t| title(&t.content)).filter(|t| !t.is_empty()),

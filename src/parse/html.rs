@@ -131,7 +131,7 @@ const FORMULA: [&str; 27] = [
 pub fn title(raw: &str) -> String {
     let plain = if raw.contains('<') { strip(raw) } else { raw.to_owned() };
     // Before the control characters go, which may be halves of letters.
-    let resolved = mojibake::undone(entities::resolve(&plain).into_owned());
+    let resolved = mojibake::undone(entities::resolve(&plain));
     let words = resolved.split(|c: char| c.is_whitespace() && c != '\u{a0}').filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).collect()
 }

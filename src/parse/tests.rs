@@ -116,6 +116,13 @@ fn people_and_dates_are_taken_where_they_can_be_read() {
     assert_eq!(zoned("<lastBuildDate>27.11.2024 19:00</lastBuildDate>"), "2024-11-27T18:45:00Z");
     let twice = item("<title>РЈРєСЂР°С—РЅР° С– С—С—</title><description>donâ€™t</description>");
     assert_eq!((twice.title.as_deref(), twice.summary), (Some("Україна і її"), Some(Markup::Html("don’t".into()))));
+    let named = item("<category>РЎРµР»Рѕ С–</category><dc:creator>Р†РІР°РЅ Р†</dc:creator><category term='РЎРІС–С‚'/>");
+    assert_eq!((named.categories, named.authors.first().unwrap().name.as_str()), (vec!["Село і".to_owned(), "Світ".into()], "Іван І"));
+    // In Latin-1, the second byte of с is a control character, those of х and Р are white space.
+    let latin = item(
+        "<title>Ñ\u{81}ÐµÐ»Ð¾ Ð² Ð»Ñ–Ñ\u{81}Ð°Ñ\u{85}</title><category term='Ð\u{a0}Ð\u{a0}Ð\u{a0}'/>".replace('–', "\u{96}").as_str(),
+    );
+    assert_eq!((latin.title.as_deref(), latin.categories), (Some("село в лісах"), vec!["РРР".to_owned()]));
 }
 
 #[test]
