@@ -42,9 +42,10 @@ fn decode_all<'a>(bytes: &'a [u8], content_type: Option<&str>, host: Option<&str
     }
     let said_by_http = content_type.and_then(charset_parameter).and_then(label);
     let declared = declaration(bytes).and_then(label);
+    let said = said_by_http.or(declared);
     match std::str::from_utf8(bytes) {
-        Ok(text) if said_by_http.or(declared).is_none_or(|e| e == UTF_8) || is_no_accident(text) => return Cow::Borrowed(text),
-        Err(_) if nearly_utf8(bytes) => return String::from_utf8_lossy(bytes),
+        Ok(text) if !escapes(text) && (said.is_none_or(|e| e == UTF_8) || is_no_accident(text)) => return Cow::Borrowed(text),
+        Err(_) if nearly_utf8(bytes, said == Some(UTF_8)) => return String::from_utf8_lossy(bytes),
         _ => {}
     }
     let encoding = match (said_by_http, declared) {
@@ -62,14 +63,20 @@ fn is_no_accident(text: &str) -> bool {
     text.is_ascii() || text.bytes().filter(|b| *b >= 0xc0).nth(NO_ACCIDENT - 1).is_some()
 }
 
-/// UTF-8 with a few damaged places: at least twenty good multi-byte characters to each bad byte.
-fn nearly_utf8(bytes: &[u8]) -> bool {
+/// Japanese in ISO-2022-JP is written in ASCII, between escape sequences. UTF-8 has no use for any.
+fn escapes(text: &str) -> bool {
+    text.is_ascii() && text.contains('\u{1b}')
+}
+
+/// UTF-8 with a few damaged places: most multi-byte characters are good, and nearly all when nothing says that it is UTF-8. In text of other
+/// charsets one in ten is, where a letter of the upper half happens to stand before one that reads as its continuation.
+fn nearly_utf8(bytes: &[u8], declared: bool) -> bool {
     let (mut good, mut bad) = (0usize, 0usize);
     for chunk in bytes.utf8_chunks() {
         good += chunk.valid().bytes().filter(|b| *b >= 0xc0).count();
         bad += chunk.invalid().len();
     }
-    good > 20 * bad
+    good > 0 && good >= bad * if declared { 1 } else { 4 }
 }
 
 fn detect(bytes: &[u8], host: Option<&str>) -> &'static Encoding {
@@ -103,7 +110,8 @@ fn declaration(bytes: &[u8]) -> Option<&str> {
 }
 
 /// The encoding of a label, with the misspellings of the wild. UTF-16 declared in bytes that we could read the declaration from is a lie;
-/// KOI8-U is KOI8-R with the letters that Ukrainian needs.
+/// KOI8-U is KOI8-R with the letters that Ukrainian needs. Labels that the standard gives up, such as hz-gb-2312, say nothing: what can be
+/// read of the document is worth more than the one replacement character they stand for.
 fn label(label: &str) -> Option<&'static Encoding> {
     // REPLACEMENT is how the standard refuses a charset, and the text with it.
     let known = Encoding::for_label(label.trim().as_bytes()).filter(|e| *e != REPLACEMENT);
@@ -231,6 +239,19 @@ mod tests {
         bytes.insert(at, 0xff);
         let decoded = decode(&bytes, None, None);
         assert!(decoded.contains(TEXT) && decoded.contains('\u{fffd}'));
+        let short = [&b"<?xml version=\"1.0\" encoding=\"utf-8\"?><rss>"[..], "При".as_bytes(), b"\xd0", "іт</rss>".as_bytes()].concat();
+        assert!(decode(&short, None, None).contains("<rss>При\u{fffd}іт</rss>"));
+        let shortest = b"<?xml version='1.0' encoding='utf-8'?><rss>\xc3\xa8 \xff</rss>";
+        assert!(decode(shortest, None, None).contains("<rss>è \u{fffd}</rss>"));
+    }
+
+    #[test]
+    fn a_label_without_a_decoder_says_nothing() {
+        for label in ["hz-gb-2312", "iso-2022-kr", "replacement"] {
+            let korean = format!("<?xml encoding='{label}'?><rss><title>한국어 뉴스: 오늘은 날씨가 좋으니 산책합시다.</title></rss>");
+            assert_eq!(decode(&encoding_rs::EUC_KR.encode(&korean).0, None, None), korean);
+            check(WINDOWS_1251, "windows-1251", Some(&format!("text/xml; charset={label}")));
+        }
     }
 
     #[test]
