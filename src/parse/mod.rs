@@ -98,4 +98,6 @@ pub fn parse(source: &Source<'_>, known: &Known) -> Result<Document, ParseError>
 #[cfg(test)]
 mod charset_tests;
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod tests;
