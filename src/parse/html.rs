@@ -53,11 +53,11 @@ fn flattened(html: &str) -> Cow<'_, str> {
             Token::Start(tag) if tag.name.eq_ignore_ascii_case("img") && beacons::is_beacon(&tag) => {}
             // The sanitiser drops all of a formula; without its tags, its letters stay.
             Token::Start(Tag { name, .. }) | Token::End(name) if FORMULA.iter().any(|tag| name.eq_ignore_ascii_case(tag)) => {}
-            Token::Start(tag) if !nesting.start(&tag) => {}
+            Token::Start(tag) if !nesting.start(&tag, &mut out) => {}
             Token::Start(tag) if tag.attributes.bytes().filter(u8::is_ascii_whitespace).count() > MOST_SPACES => {
                 out.extend(["<", tag.name, ">"]);
             }
-            Token::End(name) if !nesting.end(name) => {}
+            Token::End(name) if !nesting.end(name, &mut out) => {}
             Token::Text(text) if is_unfinished_tag(text) => {}
             Token::Text(text) => {
                 let (stray, text) = text.strip_prefix('<').map_or(("", text), |text| ("&lt;", text));
@@ -283,6 +283,38 @@ mod tests {
         }
         let raw = clean(&format!("<textarea>{}</textarea>", "&amp;".repeat(5_000)), None);
         assert_eq!(raw, "&amp;".repeat(5_000));
+    }
+
+    /// A browser sees elements go on where these end or begin beside each other: the sanitiser would see them pile up.
+    #[test]
+    fn what_is_over_is_closed() {
+        for piece in [
+            "<li><h1>",
+            "<li><dd>",
+            "<dd><ul>",
+            "<div><option>",
+            "<div><td>",
+            "<i><div></i>",
+            "<a><div></a>",
+            "<span><div></span>",
+            "<sup><h2></sup>",
+            "<p><marquee>",
+            "<li><blockquote>",
+        ] {
+            let cleaned = clean(&piece.repeat(5_000), None);
+            let (mut lexer, mut depth, mut deepest) = (Lexer::new(&cleaned), 0, 0);
+            while let Some(token) = lexer.next() {
+                depth += i32::from(matches!(token, Token::Start(_))) - i32::from(matches!(token, Token::End(_)));
+                deepest = deepest.max(depth);
+            }
+            assert!(deepest <= 130, "{piece}: {deepest} deep");
+        }
+        let check = |html: &str, expected: &str| {
+            assert_eq!(clean(&format!("{html}{}", " ".repeat(SHORT)), None).replace("  ", ""), expected, "{html}")
+        };
+        check("<ul><li><h3>a<li>b</ul>c", "<ul><li><h3>a</h3></li><li>b</li></ul>c");
+        check("<p>a<b>b<p>c</b><hr>d<p>e", "<p>a<b>b</b></p><p><b>c</b></p><hr>d<p>e</p>");
+        check("<span><div>a</span>b", "<span><div>a</div></span>b");
     }
 
     #[test]
