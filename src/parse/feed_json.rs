@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{PARSER_VERSION, ParseError, dates, fields, hints, html};
+use super::{PARSER_VERSION, ParseError, dates, fields, hints};
 use crate::domain::entry::{Enclosure, Entry, Markup, Person};
 use crate::domain::feed::{Body, Document, Fingerprint, Head, Known, Scanned};
 use crate::domain::hints::Hints;
@@ -44,7 +44,7 @@ pub(super) fn parse(json: &str, base: Option<&Url>, max_entries: usize, known: &
     let hub_urls = written_hubs.filter_map(|hub| fields::resolve(base, &hub.get("url").and_then(text)?));
     hub_urls.for_each(|hub| hints::push_hub(hub, &mut hubs));
     let head = Head {
-        title: text_of(&written.title).map(|t| html::title(&t)),
+        title: text_of(&written.title).map(|t| fields::title(&t)),
         site_url: url_of(&written.home_page_url),
         language: text_of(&written.language),
         hints: Box::new(Hints {
@@ -76,9 +76,9 @@ fn entry(item: &Map<String, Value>, base: Option<&Url>, head: &Head, feed_author
     let url = |key: &str| get(key).and_then(|url| fields::resolve(base, &url));
     let (published, updated) = (get("date_published"), get("date_modified"));
     let mut entry = Entry {
-        id: get("id"),
+        id: get("id").and_then(fields::identifying),
         url: url("url").or_else(|| url("external_url")),
-        title: get("title").map(|t| html::title(&t)).filter(|t| !t.is_empty()),
+        title: get("title").map(|t| fields::title(&t)).filter(|t| !t.is_empty()),
         authors: people(item.get("authors"), item.get("author")),
         published: published.as_deref().and_then(|text| dates::parse(text, 0)),
         updated: updated.as_deref().and_then(|text| dates::parse(text, 0)),
@@ -89,11 +89,12 @@ fn entry(item: &Map<String, Value>, base: Option<&Url>, head: &Head, feed_author
         base: base.map(Url::to_string),
         ..Entry::default()
     };
-    entry.published_raw = published.filter(|_| entry.published.is_none());
+    entry.published_raw = published.filter(|_| entry.published.is_none()).map(|raw| fields::cut(&raw));
     if entry.authors.is_empty() {
         entry.authors = feed_authors.to_vec();
     }
     for tag in item.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(text).take(fields::MOST) {
+        let tag = fields::cut(&tag);
         if !entry.categories.contains(&tag) {
             entry.categories.push(tag);
         }
@@ -111,13 +112,15 @@ fn entry(item: &Map<String, Value>, base: Option<&Url>, head: &Head, feed_author
 fn people(authors: Option<&Value>, author: Option<&Value>) -> Vec<Person> {
     let name = |value: &Value| value.get("name").and_then(text).or_else(|| text(value));
     let many = authors.and_then(Value::as_array).into_iter().flatten();
-    many.chain(author).filter_map(name).take(fields::MOST).map(|name| Person { name }).collect()
+    many.chain(author).filter_map(name).take(fields::MOST).map(|name| Person { name: fields::cut(&name) }).collect()
 }
 
-/// Text, or a number written as one; trimmed.
+/// Text, or a number written as one; trimmed, as much of it as is kept, without control characters that no text has.
 fn text(value: &Value) -> Option<String> {
+    let stray = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{80}'..='\u{9f}');
     let text = match value {
-        Value::String(text) => text.trim().to_owned(),
+        Value::String(text) if text.contains(stray) => fields::beginning(text.trim()).replace(stray, ""),
+        Value::String(text) => fields::beginning(text.trim()).to_owned(),
         Value::Number(number) => number.to_string(),
         _ => return None,
     };

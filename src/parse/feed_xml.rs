@@ -13,15 +13,9 @@ use super::entities::push_cdata;
 use super::fields::Written;
 use super::lex::{Lexer, Tag, Token};
 use super::scan::{Dialect, Scan};
-use super::{fields, hints, html, mojibake};
+use super::{fields, hints, mojibake};
 use crate::domain::entry::{Entry, Markup, Person};
 use crate::domain::feed::{Body, Document, Head, Known, Scanned};
-
-/// What is kept of one text, in bytes as written. What comes after it in the entry is read all the same.
-const LARGEST_TEXT: usize = 1 << 20;
-
-/// The longest title that is kept, in characters.
-const LONGEST_TITLE: usize = 2000;
 
 /// Entries in one document for feed-rs.
 const BATCH: usize = 64;
@@ -67,7 +61,7 @@ impl Feed {
         let text = |space, name: &str| fields::first(&elements, space, &[name]).and_then(Child::text);
         let lang = scan.around.iter().rev().find_map(|tag| tag.attribute("lang")).map(str::to_owned);
         let head = Head {
-            title: text(Space::Core, "title").map(|t| title(&t)).filter(|t| !t.is_empty()),
+            title: text(Space::Core, "title").map(|t| fields::title(&t)).filter(|t| !t.is_empty()),
             site_url: fields::page(&elements, base.as_ref()),
             language: text(Space::Core, "language").or_else(|| text(Space::Dc, "language")).or(lang).map(|l| l.trim().to_owned()),
             hints: Box::new(hints::hints(&elements, base.as_ref(), prefixes)),
@@ -229,8 +223,7 @@ fn base64(text: &str) -> Option<String> {
 /// An element with what a child holds: plain text, or HTML escaped once. Nothing for an empty one.
 fn push(name: &str, attributes: &str, tags: Tags, child: Option<Child<'_>>, out: &mut String) {
     let Some(mut child) = child.filter(|c| !c.inner.trim_ascii().is_empty()) else { return };
-    let end = (0..=child.inner.len().min(LARGEST_TEXT)).rev().find(|at| child.inner.is_char_boundary(*at)).unwrap_or(0);
-    child.inner = child.inner.get(..end).unwrap_or_default();
+    child.inner = fields::beginning(child.inner);
     let section = child.inner.trim_ascii().strip_prefix("<![CDATA[").and_then(|inside| inside.strip_suffix("]]>"));
     let written = match section {
         // As most publishers write it.
@@ -255,7 +248,7 @@ fn finish(read: feed_rs::model::Entry, written: &Written<'_>, feed: &Feed) -> En
     let markup = |html: bool, text: String| if html { Markup::Html(text) } else { Markup::Text(text) };
     let filled = |text: &String| !text.trim().is_empty();
     let mut entry = Entry {
-        title: read.title.map(|t| title(&t.content)).filter(|t| !t.is_empty()),
+        title: read.title.map(|t| fields::title(&t.content)).filter(|t| !t.is_empty()),
         summary: read
             .summary
             .map(|s| (is_html(&s), s.content))
@@ -285,8 +278,4 @@ fn looks_like_html(text: &str) -> bool {
         || text.contains("&#")
         || text.contains("&amp;")
         || text.contains("&nbsp;")
-}
-
-fn title(text: &str) -> String {
-    html::title(text).chars().take(LONGEST_TITLE).collect()
 }

@@ -11,6 +11,12 @@ use crate::domain::entry::{Enclosure, Entry, Person};
 /// A longer identifier is taken as none: it identifies nothing that the link does not.
 const LONGEST_ID: usize = 2048;
 
+/// The longest title that is kept, in characters.
+const LONGEST_TITLE: usize = 2000;
+
+/// What is kept of one text, in bytes as written. What comes after it in the entry is read all the same.
+const LARGEST_TEXT: usize = 1 << 20;
+
 /// The longest name of a person, title of a category and raw date that is kept.
 const LONGEST_NAME: usize = 300;
 
@@ -87,7 +93,7 @@ fn identifier(around: &Child<'_>, elements: &[Child<'_>]) -> Option<String> {
     let guid = first(elements, Space::Core, &["guid", "id"]).and_then(Child::text);
     let about = || around.attribute("about");
     let dc = || first(elements, Space::Dc, &["identifier"]).and_then(Child::text);
-    guid.or_else(about).or_else(dc).filter(|id| id.len() <= LONGEST_ID)
+    guid.or_else(about).or_else(dc).and_then(identifying)
 }
 
 /// The page for people that a feed or an entry links to.
@@ -270,6 +276,23 @@ fn image(elements: &[Child<'_>], media: &Media<'_>, base: Option<&Url>) -> Optio
     resolve(base, &picture.or_else(thumbnail).or_else(itunes).or_else(enclosed)?)
 }
 
-fn cut(text: &str) -> String {
+/// A title as plain text.
+pub(super) fn title(text: &str) -> String {
+    html::title(text).chars().take(LONGEST_TITLE).collect()
+}
+
+/// As much of a text as is kept.
+pub(super) fn beginning(text: &str) -> &str {
+    let end = (0..=text.len().min(LARGEST_TEXT)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+/// An identifier, if it is none that is too long to be one.
+pub(super) fn identifying(id: String) -> Option<String> {
+    Some(id).filter(|id| id.len() <= LONGEST_ID)
+}
+
+/// A name, a term or a date, as much of it as is kept.
+pub(super) fn cut(text: &str) -> String {
     text.trim().chars().take(LONGEST_NAME).collect()
 }

@@ -319,6 +319,20 @@ fn known_entries_are_not_parsed() {
 }
 
 #[test]
+fn what_json_says_has_its_limits_too() {
+    let long = "є".repeat(5000);
+    let json = format!(
+        r#"{{"items":[{{"id":"{long}","title":"{long}","content_text":"a\u0000b\u0007\nc","authors":[{{"name":"{long}"}}],"tags":["{long}"]}}]}}"#
+    );
+    let entry = one(&json);
+    assert_eq!((entry.id, entry.content), (None, Some(Markup::Text("ab\nc".into()))));
+    assert_eq!(
+        (entry.title.unwrap().chars().count(), entry.authors[0].name.chars().count(), entry.categories[0].chars().count()),
+        (2000, 300, 300)
+    );
+}
+
+#[test]
 fn json_feeds_with_wrong_types() {
     let entries = entries(
         r#"{"version":"https://jsonfeed.org/version/1.1","title":5,"authors":[{"name":"A"}],"items":[
