@@ -17,12 +17,15 @@ pub mod canonical;
 pub mod identity;
 
 pub mod hints;
+pub mod rate;
 
 pub mod feed;
 
 pub mod memory;
 
 mod recognise;
+
+pub mod budget;
 
 pub mod schedule;
 
