@@ -20,6 +20,7 @@ use feedwire::domain::feed::{FeedId, FeedState, Fingerprint, Validators};
 use feedwire::domain::identity::{Alias, Key};
 use feedwire::domain::memory::{Hot, Item, Minute};
 use feedwire::domain::plan::Update;
+use feedwire::domain::rate::Rate;
 use feedwire::domain::text::{Gist, Sketch};
 use feedwire::domain::time::Timestamp;
 use feedwire::store::{self, Store};
@@ -95,7 +96,7 @@ fn update(feed: FeedId, number: u64, now: Timestamp) -> Update {
         established: true,
         validators: Some(validators),
         next_poll: now.after(Duration::from_secs(86_400)),
-        interval: 86_400_000,
+        rate: Rate::seeded(now, &[now.before(Duration::from_secs(86_400)); 3], None),
         last_poll: Some(now),
         last_success: Some(now),
         title: Some("Новини України та світу".into()),

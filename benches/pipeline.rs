@@ -30,6 +30,7 @@ use feedwire::domain::memory::{Hot, Item, Minute};
 use feedwire::domain::plan::{Destination, Update};
 use feedwire::domain::text::{Gist, Sketch};
 use feedwire::fetch::{self, Fetcher, Subscription};
+use feedwire::poll::pacing::Pacing;
 use feedwire::poll::{Counters, Poller};
 use feedwire::store::{self, Store};
 use tokio::sync::{Semaphore, watch};
@@ -110,11 +111,13 @@ async fn poller(urls: &[String], dir: &std::path::Path, backlog: Backlog) -> (Ar
         filter: Arc::default(),
         duplicates: Duplicates::Mark,
     };
+    let feeds: Arc<Vec<_>> = Arc::new(ids.into_iter().zip(urls).map(subscription).collect());
     let poller = Poller {
         instance: "bench".into(),
         store,
         fetcher: Fetcher::new(&settings).expect("fetcher"),
-        feeds: Arc::new(ids.into_iter().zip(urls).map(subscription).collect()),
+        pacing: Arc::new(Pacing::new(&feeds)),
+        feeds,
         numbers,
         routes: vec![route],
         stories: Mutex::default(),

@@ -20,6 +20,7 @@ use crate::domain::retry::Schedule;
 use crate::fetch::Fetcher;
 use crate::log;
 use crate::notify;
+use crate::poll::pacing::Pacing;
 use crate::poll::{Counters, Poller};
 use crate::sink::Sink;
 use crate::store::{self, Closing, Store, StoreError};
@@ -262,6 +263,7 @@ impl Era {
             stories: Mutex::default(),
             max_entries: config.polling.max_entries,
             nudge: watch::channel(()).0,
+            pacing: Arc::new(Pacing::new(&config.feeds)),
             parsing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
             counters: start.counters.clone(),
         };

@@ -22,6 +22,10 @@ use crate::fetch::{Answer, Fetcher, Subscription};
 use crate::parse;
 use crate::store::{FeedRows, Store, StoreError};
 
+pub mod pacing;
+
+use pacing::Pacing;
+
 /// Polling stops when less is free on the disk of the store: rather late news than lost news.
 const RESERVE: u64 = 64 << 20;
 
@@ -50,6 +54,8 @@ pub struct Poller {
     pub nudge: watch::Sender<()>,
     /// Documents parsed at once: no more than there are cores.
     pub parsing: Semaphore,
+    /// How the requests are shared among the feeds.
+    pub pacing: Arc<Pacing>,
     /// For the status and the watchdog.
     pub counters: Arc<Counters>,
 }
@@ -83,17 +89,26 @@ struct Ticked {
 }
 
 impl Poller {
-    /// The agenda of these feeds, as their rows say.
+    /// The agenda of these feeds, as their rows say. Those that are overdue, and those that are new, come one after the other.
     #[must_use]
     pub fn agenda(&self, limits: Limits, rows: &FeedRows) -> Agenda {
-        let mut agenda = Agenda::new(limits);
-        let mut unpolled = 0;
-        for (Subscription { feed, .. }, number) in self.feeds.iter().zip(&self.numbers) {
+        let (mut agenda, now) = (Agenda::new(limits), clock::now());
+        let (mut unpolled, mut overdue) = (0, 0);
+        let unknown = FeedState::default();
+        for (place, (subscription, number)) in self.feeds.iter().zip(&self.numbers).enumerate() {
+            let feed = &subscription.feed;
             let host = url::Url::parse(&feed.url).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_default();
             let row = rows.get(number);
             unpolled += u64::from(row.is_none());
-            agenda.add(&host, row.map_or(Timestamp(0), |row| schedule::revised(&feed.pace, row)));
+            let mut due = row.map_or(Timestamp(0), |row| schedule::revised(&feed.pace, row));
+            if due <= now {
+                due = schedule::staggered(overdue, self.pacing.per_second(), now);
+                overdue += 1;
+            }
+            agenda.add(&host, due);
+            self.pacing.note(place, subscription, row.unwrap_or(&unknown));
         }
+        self.pacing.solve(now);
         self.counters.unpolled.store(unpolled, Ordering::Relaxed);
         agenda
     }
@@ -107,6 +122,11 @@ impl Poller {
         loop {
             self.counters.beat.store(clock::now().0.unsigned_abs(), Ordering::Relaxed);
             short = self.is_short_of_disk(short);
+            if self.pacing.is_due(clock::now()) {
+                let pacing = self.pacing.clone();
+                // Nobody waits for it: until it is there, the old one is good enough.
+                drop(tokio::task::spawn_blocking(move || pacing.solve(clock::now())));
+            }
             while !short && let Some(feed) = agenda.start(clock::now()) {
                 ticks.spawn(Self::tick(self.clone(), feed, stop.clone()));
             }
@@ -155,9 +175,10 @@ impl Poller {
     /// One poll. `None` when it was stopped before an answer came.
     async fn tick(self: Arc<Self>, index: u32, mut stop: watch::Receiver<bool>) -> Result<Option<Ticked>, StoreError> {
         let at = index as usize;
-        let (Some(Subscription { feed, options }), Some(number)) = (self.feeds.get(at), self.numbers.get(at).copied()) else {
+        let (Some(subscription), Some(number)) = (self.feeds.get(at), self.numbers.get(at).copied()) else {
             return Ok(None);
         };
+        let Subscription { feed, options } = subscription;
         let before = self.store.feed_state(number).await?;
         let first = before.polls == 0;
         let answer = tokio::select! {
@@ -179,6 +200,7 @@ impl Poller {
             warn!(feed = %feed.id, held = flood.held, "Entries look new though they are old; they are held back.");
         }
         let next_poll = update.state.next_poll;
+        self.pacing.note(at, subscription, &update.state);
         let recorded = self.store.record(number, update).await?;
         if recorded.events > 0 {
             info!(feed = %feed.id, events = recorded.events, "New events.");
@@ -190,7 +212,8 @@ impl Poller {
     /// Makes the plan, and remembers what it says of articles before another plan is made.
     fn plan(&self, feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome) -> Update {
         let mut stories = self.stories.lock().unwrap_or_else(PoisonError::into_inner);
-        let setting = Setting { instance: &self.instance, routes: &self.routes, stories: &stories, now: clock::now() };
+        let (instance, routes, stories_so_far) = (&self.instance, &self.routes, &stories);
+        let setting = Setting { instance, routes, stories: stories_so_far, now: clock::now(), k: self.pacing.k(), not_before: None };
         let update = plan::plan(feed, before, memory, outcome, setting);
         update.claims.iter().for_each(|claim| stories.remember(claim));
         update

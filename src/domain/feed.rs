@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
-use super::hints::Hints;
+use super::hints::{Hints, Standing};
+use super::rate::Rate;
 use super::time::Timestamp;
 
 /// The name of a feed in the configuration: its identity for good, whatever its URL becomes.
@@ -51,11 +52,11 @@ pub enum Backlog {
 /// How often to poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// A fixed interval; `None` adapts between `min` and `max`.
+    /// A fixed interval; `None` adapts between `min` and `max`, as the budget allows.
     pub fixed: Option<Duration>,
     /// Never more often, whatever the feed does.
     pub min: Duration,
-    /// Where an adaptive feed starts.
+    /// What an adaptive feed adds to the budget that all of them share: one request in this time.
     pub mean: Duration,
     /// Never less often while healthy.
     pub max: Duration,
@@ -73,7 +74,7 @@ pub struct Validators {
 }
 
 /// What is remembered of a feed between two polls. Everything that decides the next poll is in here, so a restart makes nothing early.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeedState {
     /// How many polls have been recorded; an update built on another count is not applied again.
     pub polls: u64,
@@ -85,8 +86,12 @@ pub struct FeedState {
     pub body: Option<u128>,
     /// When the next poll is due.
     pub next_poll: Timestamp,
-    /// The adaptive interval, in milliseconds; 0 before the first success.
-    pub interval: u64,
+    /// How often it posts, and when.
+    pub rate: Rate,
+    /// What its document says about when to poll.
+    pub standing: Standing,
+    /// What the last answer said about it: no sooner than this.
+    pub not_before: Option<Timestamp>,
     /// When the last request went out.
     pub last_poll: Option<Timestamp>,
     /// When the last poll succeeded.

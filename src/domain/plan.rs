@@ -5,11 +5,13 @@ use super::entry::Entry;
 use super::event::{EventId, EventKind, FloodReport, Happening, Report, Scene, What};
 use super::feed::{Backlog, Body, Document, Feed, FeedState, Fingerprint, PollError, Validators};
 use super::filter::{Duplicates, Route};
+use super::hints::Standing;
 use super::identity::{self, Alias, Key};
 use super::memory::{Cold, Hot, Mark, Memory, Minute};
 use super::merge::{Found, Merged, merge};
+use super::rate::Rate;
 use super::recognise::Suspect;
-use super::schedule;
+use super::schedule::{self, Outlook};
 use super::story::{self, Claim, Stories};
 use super::text;
 use super::time::Timestamp;
@@ -137,31 +139,38 @@ pub struct Setting<'a> {
     pub stories: &'a Stories,
     /// The present.
     pub now: Timestamp,
+    /// What the [budget](super::budget) leaves: the higher, the longer every wait.
+    pub k: f64,
+    /// What the answer said of the next request, by whatever header: no sooner than this.
+    pub not_before: Option<Timestamp>,
 }
 
 /// Makes the plan. `memory.cold` must answer for all of [`Sifted::wanted`].
 #[must_use]
 pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, setting: Setting<'_>) -> Update {
     let (base, first_poll, now) = (before.polls, !before.established, setting.now);
-    let mut state = FeedState { polls: base + 1, last_poll: Some(now), ..before };
+    let mut state = FeedState { polls: base + 1, last_poll: Some(now), not_before: setting.not_before, ..before };
     let mut read = None;
     match outcome {
         Outcome::Failed(error) => fail(feed, &mut state, &error, now),
         Outcome::NotModified(validators) => {
             merge_validators(&mut state.validators, validators);
-            succeed(feed, &mut state, false, now);
+            observe(&mut state, None, now);
+            succeed(feed, &mut state, setting);
         }
         Outcome::Unchanged(validators) => {
             state.validators = worth_keeping(validators);
-            succeed(feed, &mut state, false, now);
+            observe(&mut state, None, now);
+            succeed(feed, &mut state, setting);
         }
         Outcome::Modified { validators, body, mut sifted } => {
             let mut merged = merge(memory, &state, &sifted.document, &sifted.suspects, now);
-            succeed(feed, &mut state, merged.found.iter().any(|f| f.kind == EventKind::Created), now);
+            observe(&mut state, Some((&sifted, &merged)), now);
             if first_poll {
                 keep_backlog(feed.backlog, &mut merged.found);
             }
             remember(&mut state, validators, body, &mut sifted.document);
+            succeed(feed, &mut state, setting);
             settle(feed, &mut state, &merged, now);
             read = Some((sifted, merged));
         }
@@ -195,7 +204,7 @@ fn settle(feed: &Feed, state: &mut FeedState, merged: &Merged, now: Timestamp) {
     let held = merged.hot.iter().filter(|row| row.held).count();
     state.flood = merged.stance.flood(state.flood.take(), held, now);
     if state.flood.as_ref().is_some_and(|flood| !flood.confirmed) {
-        state.next_poll = state.next_poll.min(now.after(feed.pace.fixed.unwrap_or(feed.pace.min)));
+        state.next_poll = state.next_poll.min(schedule::soonest(&feed.pace, state, now));
     }
 }
 
@@ -223,7 +232,7 @@ impl Teller<'_> {
     }
 
     fn entry(&mut self, found: Found, sifted: &mut Sifted, merged: &Merged) {
-        let Setting { instance, routes, stories, now } = self.setting;
+        let Setting { instance, routes, stories, now, .. } = self.setting;
         let (entry, id) = (sifted.take(found.index), EventId::new(instance, &self.feed.id, found.id, found.kind, found.revision));
         let told = found.kind == EventKind::Created;
         let keys = sifted.suspects.get(found.suspect).filter(|_| told).map(|s| story::keys(&s.keys, &merged.ambiguous)).unwrap_or_default();
@@ -252,23 +261,44 @@ fn remember(state: &mut FeedState, validators: Validators, body: u128, document:
     state.entries = u32::try_from(document.entries.len()).unwrap_or(u32::MAX);
     state.title = document.head.title.take().or(state.title.take());
     state.site_url = document.head.site_url.take().or(state.site_url.take());
+    state.standing = Standing::from(&*document.head.hints);
     state.repairs = document.repairs.iter().map(|(fault, count)| ((*fault).to_owned(), *count)).collect();
 }
 
 fn fail(feed: &Feed, state: &mut FeedState, error: &PollError, now: Timestamp) {
     state.failures = state.failures.saturating_add(1);
     state.last_error = Some(error.to_string().chars().take(LONGEST_ERROR).collect());
-    state.next_poll = schedule::after_failure(&feed.pace, state.failures, error, &feed.id, state.polls, now);
+    let next = schedule::after_failure(&feed.pace, state.failures, error, &feed.id, state.polls, now);
+    state.next_poll = next.max(schedule::heeded(state.not_before, now));
 }
 
-fn succeed(feed: &Feed, state: &mut FeedState, found_new: bool, now: Timestamp) {
+/// Counts what was posted since the last success: nothing, if nothing changed; on the first poll, what the dates of the backlog say.
+fn observe(state: &mut FeedState, read: Option<(&Sifted, &Merged)>, now: Timestamp) {
+    let last = state.last_success.unwrap_or(now);
+    let Some((sifted, merged)) = read else { return state.rate.observe(now, last, &[]) };
+    let date = |suspect: &Suspect| suspect.date.timestamp().unwrap_or_default();
+    let created = merged.found.iter().filter(|f| f.kind == EventKind::Created);
+    let posts: Vec<_> = created.map(|f| sifted.suspects.get(f.suspect).map(date).unwrap_or_default()).collect();
+    state.last_new = if posts.is_empty() { state.last_new } else { Some(now) };
+    if !state.established {
+        let dates: Vec<_> = sifted.suspects.iter().map(date).collect();
+        state.rate = Rate::seeded(now, &dates, sifted.document.head.hints.update_every);
+        return;
+    }
+    // Where all is new, more may have rolled off unseen: then only the time that the document covers was observed.
+    let all = posts.len() > 1 && posts.len() >= sifted.document.entries.len();
+    let since = posts.iter().copied().min().filter(|_| all).map_or(last, |oldest| oldest.max(last).min(now));
+    state.rate.observe(now, since, &posts);
+}
+
+fn succeed(feed: &Feed, state: &mut FeedState, setting: Setting<'_>) {
+    let Setting { now, k, not_before, .. } = setting;
     state.established = true;
     state.failures = 0;
     state.last_error = None;
     state.last_success = Some(now);
-    state.last_new = if found_new { Some(now) } else { state.last_new };
-    state.interval = schedule::adapt(&feed.pace, state.interval, found_new);
-    state.next_poll = schedule::after_success(&feed.pace, state.interval, &feed.id, state.polls, now);
+    let outlook = Outlook { pace: &feed.pace, rate: &state.rate, standing: &state.standing, not_before, window: state.entries, k };
+    state.next_poll = schedule::after_success(&outlook, &feed.id, state.polls, now);
 }
 
 fn worth_keeping(v: Validators) -> Option<Validators> {

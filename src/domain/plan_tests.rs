@@ -268,6 +268,72 @@ fn an_article_of_two_feeds_is_marked_or_dropped() {
     }
 }
 
+/// Posts a day, as the feed's row has them.
+fn a_day(r: &Rehearsal) -> f64 {
+    r.state.rate.per_second() * 86_400.0
+}
+
+#[test]
+fn every_answer_is_an_observation_and_a_failure_is_none() {
+    let mut r = Rehearsal::default();
+    r.poll(&[own("2"), own("1")]);
+    let seeded = a_day(&r);
+    r.poll(&[own("2"), own("1")]);
+    let unchanged = a_day(&r);
+    r.rest(DAY).poll_with(|_| Outcome::NotModified(Validators::default()));
+    let not_modified = a_day(&r);
+    r.rest(DAY).poll_with(|_| Outcome::Unchanged(Validators::default()));
+    let same_bytes = a_day(&r);
+    assert!(seeded > unchanged && unchanged > not_modified && not_modified > same_bytes);
+    r.rest(DAY).poll_with(|_| Outcome::Failed(PollError::Dns("x".into())));
+    assert_eq!(a_day(&r), same_bytes);
+    r.rest(DAY).poll(&[own("3"), own("2"), own("1")]);
+    assert!(a_day(&r) < same_bytes * 1.2, "one post in the two days since the last success");
+}
+
+#[test]
+fn busy_feeds_are_asked_more_often_than_quiet_ones() {
+    let run = |each: u32| {
+        let mut r = Rehearsal::default();
+        let mut published = vec![];
+        for n in 0..48 {
+            published.extend((0..each).map(|i| own(&format!("{n}-{i}"))));
+            r.poll(&published);
+        }
+        r.state.next_poll.since(r.now)
+    };
+    let (quiet, busy) = (run(0), run(4));
+    assert!(busy < 15 * MINUTE && quiet > 120 * MINUTE, "{busy:?} {quiet:?}");
+}
+
+#[test]
+fn what_document_and_answer_say_of_the_next_poll_holds_until_they_say_otherwise() {
+    let mut r = Rehearsal::default();
+    let entries: Vec<_> = (0..40).map(|n| own(&n.to_string())).collect();
+    let said = |ttl| {
+        move |known: &HashSet<Fingerprint>, entries: &[Entry]| {
+            let mut read = document(known, entries);
+            read.head.hints.ttl = ttl;
+            modified(read)
+        }
+    };
+    let wait = |r: &Rehearsal| r.state.next_poll.since(r.now);
+    r.poll_with(|known| said(Some(300))(known, &entries));
+    assert!(wait(&r) >= 300 * MINUTE);
+    r.poll_with(|_| Outcome::NotModified(Validators::default()));
+    assert!(wait(&r) >= 300 * MINUTE, "a 304 brings no document");
+    r.poll_with(|known| said(None)(known, &entries));
+    assert!(wait(&r) < 300 * MINUTE);
+    r.not_before = Some(r.now.after(600 * MINUTE));
+    r.poll_with(|_| Outcome::NotModified(Validators::default()));
+    assert!(r.state.next_poll >= r.not_before.unwrap());
+    r.poll_with(|_| Outcome::Failed(PollError::Dns("x".into())));
+    assert!(r.state.next_poll >= r.not_before.unwrap());
+    r.not_before = None;
+    r.poll_with(|_| Outcome::NotModified(Validators::default()));
+    assert!(wait(&r) < 300 * MINUTE);
+}
+
 proptest! {
     /// Entries come and go in any order, many at a time: each is news exactly once, unless it was there at the first poll.
     #[test]

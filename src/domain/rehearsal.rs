@@ -15,6 +15,8 @@ use super::story::Stories;
 use super::time::{Moment, Timestamp};
 
 pub(super) const NOW: Timestamp = Timestamp(1_732_725_900_000);
+/// Ten posts a day are asked for every half hour.
+const K: f64 = 19.4;
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 pub(super) fn feed(name: &str, backlog: Backlog) -> Feed {
@@ -60,6 +62,8 @@ pub(super) struct Rehearsal {
     pub(super) cold: Vec<Cold>,
     pub(super) stories: Stories,
     pub(super) duplicates: Duplicates,
+    /// What every answer says of the next request.
+    pub(super) not_before: Option<Timestamp>,
     /// Every event, the ids included.
     pub(super) told: Vec<(Happening, Vec<Destination>)>,
 }
@@ -81,6 +85,7 @@ impl Rehearsal {
             cold: vec![],
             stories: Stories::default(),
             duplicates: Duplicates::Mark,
+            not_before: None,
             told: vec![],
         }
     }
@@ -96,7 +101,8 @@ impl Rehearsal {
         }
         let (events, filter) = (Arc::from(EventKind::ALL), Arc::new(Filter::default()));
         let route = Route { sink: 1, events, order: Order::Feed, filter, duplicates: self.duplicates };
-        let setting = Setting { instance: "main", routes: &[route], stories: &self.stories, now: self.now };
+        let setting =
+            Setting { instance: "main", routes: &[route], stories: &self.stories, now: self.now, k: K, not_before: self.not_before };
         let update = plan(&self.feed, self.state.clone(), &memory, outcome, setting);
         assert_eq!((update.base, update.state.polls), (self.state.polls, self.state.polls + 1));
         update.claims.iter().for_each(|claim| self.stories.remember(claim));

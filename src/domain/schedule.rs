@@ -1,10 +1,19 @@
-//! When to poll a feed next. Everything it needs is in the feed's own row, so a restart or a jump of the clock makes nothing early.
+//! When to poll a feed next: the square-root rule. Everything it needs is in the feed's own row, so a restart or a jump of the clock makes
+//! nothing early.
+//!
+//! A feed that posts r times a second and is asked every T seconds is T/2 late on average and costs 1/T requests. The delay of all posts
+//! of all feeds is least, at a given sum of requests, when T = k/√r with one k for all (Cho and Garcia-Molina, 2003; Sia, Cho and Cho,
+//! 2007), and k is what the [budget](super::budget) leaves. As r changes through the week, the rule is read as: poll at the first t at
+//! which k·√r(t) posts are to be expected since the last poll.
 
 use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::budget::Share;
 use super::feed::{FeedId, FeedState, Pace, PollError};
+use super::hints::Standing;
+use super::rate::Rate;
 use super::time::Timestamp;
 
 /// The longest wait after failures in a row, and the longest `Retry-After` that is obeyed.
@@ -13,24 +22,43 @@ pub const LONGEST_BACKOFF: Duration = Duration::from_secs(7 * 86_400);
 /// What 403 and 429 without `Retry-After` cost at least: whoever says "too many" or "not you" is not asked again soon.
 pub const COOL_DOWN: Duration = Duration::from_secs(4 * 3600);
 
-/// The next adaptive interval in milliseconds: half when something was new, double when nothing was, inside [min, max].
-#[must_use]
-pub fn adapt(pace: &Pace, interval: u64, found_new: bool) -> u64 {
-    let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    let next = match (interval, found_new) {
-        (0, _) => millis(pace.mean),
-        (i, true) => i / 2,
-        (i, false) => i.saturating_mul(2),
-    };
-    next.max(millis(pace.min)).min(millis(pace.max))
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// No more is fetched in one second of what has come due while nobody polled, however few feeds there are.
+const CATCH_UP: f64 = 64.0;
+
+/// What decides the wait after a success.
+#[derive(Clone, Copy, Debug)]
+pub struct Outlook<'a> {
+    /// The bounds.
+    pub pace: &'a Pace,
+    /// What is known of its posts.
+    pub rate: &'a Rate,
+    /// What its publisher says.
+    pub standing: &'a Standing,
+    /// What the answer said: no sooner than this.
+    pub not_before: Option<Timestamp>,
+    /// How many entries the document carries; 0 for unknown.
+    pub window: u32,
+    /// The one number that [the budget](super::budget::solve) leaves.
+    pub k: f64,
 }
 
 /// When to poll after a success. An adaptive feed gets up to a tenth on top, so that feeds that met once do not meet for ever.
 #[must_use]
-pub fn after_success(pace: &Pace, interval: u64, id: &FeedId, polls: u64, now: Timestamp) -> Timestamp {
-    match pace.fixed {
-        Some(fixed) => now.after(fixed),
-        None => now.after(stretched(Duration::from_millis(interval), id, polls)),
+pub fn after_success(outlook: &Outlook<'_>, id: &FeedId, polls: u64, now: Timestamp) -> Timestamp {
+    let Outlook { pace, rate, standing, not_before, window, k } = *outlook;
+    let earliest = earliest(pace, standing, not_before, now);
+    if let Some(fixed) = pace.fixed {
+        return now.after(fixed).max(earliest);
+    }
+    let (floor, ceiling) = bounds(pace, rate, window, earliest.since(now));
+    let wait = threshold(rate, k, now, ceiling).min(ceiling).max(floor);
+    let at = now.after(stretched(wait, id, polls));
+    match standing.allowed(at) {
+        allowed if allowed == at => at,
+        // Not all of those who may not ask at night in the first second of the morning.
+        allowed => allowed.after(stretched(HOUR, id, polls).saturating_sub(HOUR)),
     }
 }
 
@@ -48,13 +76,95 @@ pub fn after_failure(pace: &Pace, failures: u32, error: &PollError, id: &FeedId,
 }
 
 /// When a feed that was polled before is due, should its pace have been set anew since: sooner if the new pace is faster, never because
-/// of a restart.
+/// of a restart, and never sooner than was asked.
 #[must_use]
 pub fn revised(pace: &Pace, state: &FeedState) -> Timestamp {
     match state.last_poll {
-        Some(last) if state.failures == 0 => state.next_poll.min(last.after(pace.fixed.unwrap_or(pace.max.saturating_mul(11) / 10))),
+        Some(last) if state.failures == 0 => {
+            let earliest = earliest(pace, &state.standing, state.not_before, last);
+            let Some(fixed) = pace.fixed else {
+                let latest = last.after(earliest.since(last).max(pace.max).saturating_mul(11) / 10);
+                let allowed = state.standing.allowed(latest);
+                let spread = if allowed == latest { Duration::ZERO } else { HOUR / 10 };
+                return state.next_poll.min(allowed.after(spread));
+            };
+            state.next_poll.min(last.after(fixed).max(earliest))
+        }
         _ => state.next_poll,
     }
+}
+
+/// What a server's wish is worth that was heard at `now`: it is obeyed for a week.
+#[must_use]
+pub fn heeded(not_before: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    not_before.unwrap_or(now).max(now).min(now.after(LONGEST_BACKOFF))
+}
+
+/// The first moment after a success at which a feed may be asked again, for what cannot wait until it is due.
+#[must_use]
+pub fn soonest(pace: &Pace, state: &FeedState, now: Timestamp) -> Timestamp {
+    now.after(pace.fixed.unwrap_or(pace.min)).max(earliest(pace, &state.standing, state.not_before, now))
+}
+
+/// What a feed asks of the budget; `None` for one with a fixed interval, which has its own.
+#[must_use]
+pub fn share(pace: &Pace, state: &FeedState) -> Option<Share> {
+    if pace.fixed.is_some() {
+        return None;
+    }
+    let last = state.last_poll.unwrap_or_default();
+    let (floor, ceiling) = if state.failures > 0 {
+        let wait = state.next_poll.since(last).max(pace.min);
+        (wait, wait)
+    } else {
+        bounds(pace, &state.rate, state.entries, earliest(pace, &state.standing, state.not_before, last).since(last))
+    };
+    let urgency = state.rate.per_second().sqrt() * state.rate.shape().mean_root();
+    Some(Share { urgency: urgency as f32, floor: floor.as_secs_f32(), ceiling: ceiling.as_secs_f32() })
+}
+
+/// When the `nth` of the feeds that are overdue at a start is due: as many in a second as are polled in one on average, and at least
+/// [`CATCH_UP`].
+#[must_use]
+pub fn staggered(nth: usize, per_second: f64, now: Timestamp) -> Timestamp {
+    now.after(Duration::from_secs((nth as f64 / per_second.max(CATCH_UP)) as u64))
+}
+
+/// No sooner than this. What a document says does not slow an interval that the operator has fixed, unless it says that it has ended.
+fn earliest(pace: &Pace, standing: &Standing, not_before: Option<Timestamp>, last: Timestamp) -> Timestamp {
+    let ttl = if pace.fixed.is_some() { Duration::ZERO } else { standing.ttl() };
+    let stated = if standing.expired { LONGEST_BACKOFF } else { ttl };
+    last.after(stated).max(heeded(not_before, last))
+}
+
+/// The shortest and the longest wait: within half the time in which a document of `window` entries is filled anew none is lost.
+fn bounds(pace: &Pace, rate: &Rate, window: u32, asked: Duration) -> (Duration, Duration) {
+    let filled = if window == 0 { f64::MAX } else { 0.5 * f64::from(window) / rate.per_second() };
+    let floor = pace.min.max(asked);
+    let ceiling = Duration::try_from_secs_f64(filled).unwrap_or(Duration::MAX).min(pace.max).max(floor);
+    (floor, ceiling)
+}
+
+/// The first wait after which k·√r(t) posts are to be expected, or `longest`.
+fn threshold(rate: &Rate, k: f64, last: Timestamp, longest: Duration) -> Duration {
+    let (mean, shape, longest) = (rate.per_second(), rate.shape(), longest.as_secs_f64());
+    let (mut waited, mut expected) = (0.0, 0.0);
+    while waited < longest {
+        let at = last.after(Duration::from_secs_f64(waited));
+        let r = mean * shape.at(at);
+        let missing = (k * r.sqrt() - expected) / r;
+        if missing <= 0.0 {
+            break;
+        }
+        let rest = (HOUR.as_secs_f64() - at.0.rem_euclid(3_600_000) as f64 / 1000.0).max(1.0);
+        let step = missing.min(rest);
+        expected += r * step;
+        waited += step;
+        if missing <= rest {
+            break;
+        }
+    }
+    Duration::try_from_secs_f64(waited).unwrap_or(Duration::MAX)
 }
 
 /// `wait`, and up to a tenth of it more, by a hash of the feed and the poll: jitter without a random number.
@@ -64,69 +174,5 @@ fn stretched(wait: Duration, id: &FeedId, polls: u64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const MIN: Duration = Duration::from_secs(300);
-    const MAX: Duration = Duration::from_secs(86_400);
-
-    fn pace(fixed: Option<Duration>) -> Pace {
-        Pace { fixed, min: MIN, mean: Duration::from_secs(1800), max: MAX }
-    }
-
-    fn id() -> FeedId {
-        FeedId(Arc::from("glavcom"))
-    }
-
-    #[test]
-    fn an_adaptive_feed_starts_at_the_mean_and_stays_in_bounds() {
-        let p = pace(None);
-        assert_eq!(adapt(&p, 0, true), 1_800_000);
-        assert_eq!(adapt(&p, 1_800_000, true), 900_000);
-        assert_eq!(adapt(&p, 300_000, true), 300_000);
-        assert_eq!(adapt(&p, 1_800_000, false), 3_600_000);
-        assert_eq!(adapt(&p, u64::MAX, false), 86_400_000);
-    }
-
-    #[test]
-    fn failures_back_off_and_hints_are_floors() {
-        let now = Timestamp(0);
-        let wait = |failures, error| after_failure(&pace(None), failures, &error, &id(), 1, now).since(now);
-        assert!(wait(1, PollError::Dns(String::new())) >= 2 * MIN);
-        assert!(wait(1, PollError::Dns(String::new())) < 3 * MIN);
-        assert!(wait(60, PollError::Dns(String::new())) >= LONGEST_BACKOFF);
-        let refused = |status, secs: Option<u64>| PollError::Refused { status, retry_after: secs.map(Duration::from_secs) };
-        assert!(wait(1, refused(503, Some(7200))) >= Duration::from_secs(7200));
-        assert!(wait(1, refused(429, None)) >= COOL_DOWN);
-        assert!(wait(1, refused(503, Some(u64::MAX))) <= LONGEST_BACKOFF * 11 / 10);
-        let fixed = after_failure(&pace(Some(MAX)), 1, &PollError::Dns(String::new()), &id(), 1, now).since(now);
-        assert!(fixed >= MAX);
-    }
-
-    #[test]
-    fn a_faster_pace_counts_at_once_and_a_restart_changes_nothing() {
-        let (last, next) = (Timestamp(0), Timestamp(0).after(MAX));
-        let state = FeedState { last_poll: Some(last), next_poll: next, ..FeedState::default() };
-        assert_eq!(revised(&pace(None), &state), next);
-        assert_eq!(revised(&pace(Some(MIN)), &state), last.after(MIN));
-        assert_eq!(revised(&pace(Some(2 * MAX)), &state), next);
-        let failing = FeedState { failures: 3, ..state };
-        assert_eq!(revised(&pace(Some(MIN)), &failing), next);
-    }
-
-    proptest! {
-        #[test]
-        fn never_early_never_much_too_late(interval in 0u64..1 << 40, found in any::<bool>(), polls: u64, failures in 1u32..100) {
-            let (p, now) = (pace(None), Timestamp(1_700_000_000_000));
-            let interval = adapt(&p, interval, found);
-            let next = after_success(&p, interval, &id(), polls, now).since(now);
-            prop_assert!(next >= MIN && next <= MAX * 11 / 10);
-            let next = after_failure(&p, failures, &PollError::Connect(String::new()), &id(), polls, now).since(now);
-            prop_assert!(next >= 2 * MIN && next <= LONGEST_BACKOFF * 11 / 10);
-        }
-    }
-}
+#[path = "schedule_tests.rs"]
+mod tests;
