@@ -106,7 +106,7 @@ impl Poller {
                 overdue += 1;
             }
             agenda.add(&host, due);
-            self.pacing.note(place, subscription, row.unwrap_or(&unknown));
+            self.pacing.begin(place, subscription, row.unwrap_or(&unknown));
         }
         self.pacing.solve(now);
         self.counters.unpolled.store(unpolled, Ordering::Relaxed);

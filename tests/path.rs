@@ -153,6 +153,24 @@ async fn a_restart_polls_nothing_early() {
     assert_eq!(origin.requests("/slow").all().len(), 1);
 }
 
+/// Promise 7: what a document asks for holds, also when its feed has no interval and the budget would allow more, and also after a restart.
+#[tokio::test]
+async fn a_document_that_asks_for_rest_is_left_alone() {
+    let (origin, other) = (Origin::start().await, Origin::start_at("127.0.0.2".parse().unwrap()).await);
+    let resting = "<rss version=\"2.0\"><channel><title>a</title><ttl>60</ttl><item><guid>1</guid><title>b</title></item></channel></rss>";
+    origin.set("/resting", Answer::ok("application/rss+xml", resting));
+    let busy = Publisher::new(&other, "/busy");
+    let urls = (origin.url("/resting"), busy.url());
+    let home = Home::new(&format!("[feeds.resting]\nurl = {:?}\n[feeds.busy]\nurl = {:?}\n[sinks.out.stdout]\n", urls.0, urls.1));
+    for _ in 0..2 {
+        let mut daemon = home.start().await;
+        origin.request("/resting", 1).await;
+        other.more_requests("/busy", 8).await;
+        assert_eq!(daemon.terminate().await, 0);
+    }
+    assert_eq!(origin.requests("/resting").all().len(), 1);
+}
+
 /// Promise 4: the first *successful* poll is the first.
 #[tokio::test]
 async fn a_failed_first_poll_does_not_turn_the_backlog_into_news() {

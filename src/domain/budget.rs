@@ -123,3 +123,47 @@ pub fn solve(shares: &[Share], budget: f64) -> f64 {
     }
     k
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn share(urgency: f32) -> Share {
+        Share { urgency, floor: 300.0, ceiling: 86_400.0 }
+    }
+
+    #[test]
+    fn four_feeds_share_what_is_left_beside_the_bounds() {
+        let shares = [share(1.0), share(2.0), share(1e9), share(1e-9)];
+        let budget = 1.0 / (300.0 * MEAN_STRETCH) + 1.0 / (86_400.0 * MEAN_STRETCH) + 3.0 / (7200.0 * MEAN_STRETCH);
+        let k = solve(&shares, budget);
+        assert!((k / 7200.0 - 1.0).abs() < 1e-3, "{k}");
+        assert!(solve(&shares, 1e9) <= 300.0 && solve(&shares, 0.0) >= 172_800.0, "as near as the bounds let it");
+    }
+
+    #[test]
+    fn waits_that_are_longer_than_the_model_says_make_k_smaller() {
+        let (mut ledger, mut now) = (Ledger::new(3, 2.0 / 3600.0), Timestamp(0));
+        let mut k = 3600.0;
+        for _ in 0..24 * 30 {
+            now = now.after(HOUR);
+            for feed in 0..2 {
+                ledger.set(feed, Some(share(1.0)), Duration::from_secs_f64(share(1.0).wait(k) * 1.25), k);
+            }
+            let (shares, budget) = ledger.close(now);
+            assert_eq!(shares.len(), 2, "the third has an interval of its own");
+            k = solve(&shares, budget);
+        }
+        assert!((share(1.0).wait(k) * 1.25 / 3600.0 - 1.0).abs() < 0.01, "{k}");
+    }
+
+    #[test]
+    fn a_wait_of_unknown_origin_corrects_nothing() {
+        let mut ledger = Ledger::new(1, 1.0 / 3600.0);
+        ledger.set(0, Some(share(1.0)), Duration::ZERO, 1.0);
+        ledger.close(Timestamp(0));
+        assert_eq!(ledger.close(Timestamp(0).after(HOUR * 1000)).1, 1.0 / 3600.0);
+    }
+}

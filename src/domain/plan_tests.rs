@@ -292,6 +292,23 @@ fn every_answer_is_an_observation_and_a_failure_is_none() {
 }
 
 #[test]
+fn what_may_have_rolled_off_unseen_is_not_taken_for_silence() {
+    let run = |kept: bool| {
+        let mut r = Rehearsal::default();
+        let first = own("old");
+        r.poll(std::slice::from_ref(&first));
+        r.rest(DAY * 5);
+        let late = |n: u32| Entry { published: at(r.now.before(n * MINUTE)), ..entry(&n.to_string(), &n.to_string()) };
+        let fresh: Vec<_> = (1..5).map(late).collect();
+        let document = if kept { [fresh, vec![first]].concat() } else { fresh };
+        r.poll(&document);
+        a_day(&r)
+    };
+    let (all, overtaken) = (run(true), run(false));
+    assert!(overtaken > 3.0 * all, "{all} {overtaken}");
+}
+
+#[test]
 fn busy_feeds_are_asked_more_often_than_quiet_ones() {
     let run = |each: u32| {
         let mut r = Rehearsal::default();

@@ -63,12 +63,21 @@ impl Pacing {
         f64::from_bits(self.k.load(Ordering::Relaxed))
     }
 
-    /// Takes the state of a feed into account, by its place among the feeds.
+    /// Takes into account what the row of a feed says at the start, by its place among the feeds. By which `k` it waits, nobody knows any more.
+    pub fn begin(&self, place: usize, feed: &Subscription, state: &FeedState) {
+        self.set(place, feed, state, Duration::ZERO);
+    }
+
+    /// Takes into account what a poll has made of a feed.
     pub fn note(&self, place: usize, feed: &Subscription, state: &FeedState) {
         let wait = state.last_poll.map_or(Duration::ZERO, |last| state.next_poll.since(last));
+        self.set(place, feed, state, wait);
+        self.polls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn set(&self, place: usize, feed: &Subscription, state: &FeedState, wait: Duration) {
         let share = schedule::share(&feed.feed.pace, state);
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).set(place, share, wait, self.k());
-        self.polls.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether it should be solved; whoever is told so has to do it, and nobody else is told at the same time.
@@ -112,7 +121,7 @@ mod tests {
         let feeds: Vec<_> = (0..4).map(|n| subscription(n, (n == 3).then_some(Duration::from_secs(60)))).collect();
         let (pacing, now) = (Pacing::new(&feeds), Timestamp(1_732_725_900_000));
         assert!((pacing.per_second() - (3.0 / 1800.0 + 1.0 / 60.0)).abs() < 1e-9);
-        feeds.iter().enumerate().for_each(|(n, feed)| pacing.note(n, feed, &FeedState::default()));
+        feeds.iter().enumerate().for_each(|(n, feed)| pacing.begin(n, feed, &FeedState::default()));
         pacing.solve(now);
         let share = schedule::share(&feeds[0].feed.pace, &FeedState::default()).unwrap();
         assert!((share.wait(pacing.k()) - 1800.0).abs() < 1.0);
