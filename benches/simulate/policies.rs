@@ -121,7 +121,7 @@ impl Adaptive {
 /// What is known of a feed without hints, whose document is never full.
 pub(super) fn outlook(rate: &Rate, k: f64) -> Outlook<'_> {
     static SILENT: std::sync::LazyLock<Standing> = std::sync::LazyLock::new(Standing::default);
-    Outlook { pace: &PACE, rate, standing: &SILENT, not_before: None, window: 0, k }
+    Outlook { pace: &PACE, rate, standing: &SILENT, not_before: None, window: 0, cost: 1.0, k }
 }
 
 impl Policy for Adaptive {

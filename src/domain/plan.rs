@@ -297,7 +297,8 @@ fn succeed(feed: &Feed, state: &mut FeedState, setting: Setting<'_>) {
     state.failures = 0;
     state.last_error = None;
     state.last_success = Some(now);
-    let outlook = Outlook { pace: &feed.pace, rate: &state.rate, standing: &state.standing, not_before, window: state.entries, k };
+    let (pace, window, cost) = (&feed.pace, state.entries, schedule::cost(state));
+    let outlook = Outlook { pace, rate: &state.rate, standing: &state.standing, not_before, window, cost, k };
     state.next_poll = schedule::after_success(&outlook, &feed.id, state.polls, now);
 }
 

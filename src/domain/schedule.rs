@@ -3,7 +3,7 @@
 //!
 //! A feed that posts r times a second and is asked every T seconds is T/2 late on average and costs 1/T requests. The delay of all posts
 //! of all feeds is least, at a given sum of requests, when T = k/√r with one k for all (Cho and Garcia-Molina, 2003; Sia, Cho and Cho,
-//! 2007), and k is what the [budget](super::budget) leaves. As r changes through the week, the rule is read as: poll at the first t at
+//! 2007), and k is what the [budget](super::budget) leaves; a poll that costs c times as much makes it k·√(c/r). As r changes through the week, the rule is read as: poll at the first t at
 //! which k·√r(t) posts are to be expected since the last poll.
 
 use std::time::Duration;
@@ -27,6 +27,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// No more is fetched in one second of what has come due while nobody polled, however few feeds there are.
 const CATCH_UP: f64 = 64.0;
 
+/// The cost of a poll that can never be answered 304.
+const WITHOUT_VALIDATORS: f64 = 2.0;
+
 /// What decides the wait after a success.
 #[derive(Clone, Copy, Debug)]
 pub struct Outlook<'a> {
@@ -40,6 +43,8 @@ pub struct Outlook<'a> {
     pub not_before: Option<Timestamp>,
     /// How many entries the document carries; 0 for unknown.
     pub window: u32,
+    /// What one poll costs, see [`cost`].
+    pub cost: f64,
     /// The one number that [the budget](super::budget::solve) leaves.
     pub k: f64,
 }
@@ -47,13 +52,13 @@ pub struct Outlook<'a> {
 /// When to poll after a success. An adaptive feed gets up to a tenth on top, so that feeds that met once do not meet for ever.
 #[must_use]
 pub fn after_success(outlook: &Outlook<'_>, id: &FeedId, polls: u64, now: Timestamp) -> Timestamp {
-    let Outlook { pace, rate, standing, not_before, window, k } = *outlook;
+    let Outlook { pace, rate, standing, not_before, window, cost, k } = *outlook;
     let earliest = earliest(pace, standing, not_before, now);
     if let Some(fixed) = pace.fixed {
         return now.after(fixed).max(earliest);
     }
     let (floor, ceiling) = bounds(pace, rate, window, earliest.since(now));
-    let wait = threshold(rate, k, now, ceiling).min(ceiling).max(floor);
+    let wait = threshold(rate, k * cost.sqrt(), now, ceiling).min(ceiling).max(floor);
     let at = now.after(stretched(wait, id, polls));
     match standing.allowed(at) {
         allowed if allowed == at => at,
@@ -106,6 +111,12 @@ pub fn soonest(pace: &Pace, state: &FeedState, now: Timestamp) -> Timestamp {
     now.after(pace.fixed.unwrap_or(pace.min)).max(earliest(pace, &state.standing, state.not_before, now))
 }
 
+/// What one poll of a feed costs, beside one that can be answered 304: a server that gives nothing to ask by sends everything every time.
+#[must_use]
+pub fn cost(state: &FeedState) -> f64 {
+    if state.body.is_some() && state.validators.is_none() { WITHOUT_VALIDATORS } else { 1.0 }
+}
+
 /// What a feed asks of the budget; `None` for one with a fixed interval, which has its own.
 #[must_use]
 pub fn share(pace: &Pace, state: &FeedState) -> Option<Share> {
@@ -119,7 +130,7 @@ pub fn share(pace: &Pace, state: &FeedState) -> Option<Share> {
     } else {
         bounds(pace, &state.rate, state.entries, earliest(pace, &state.standing, state.not_before, last).since(last))
     };
-    let urgency = state.rate.per_second().sqrt() * state.rate.shape().mean_root();
+    let urgency = (state.rate.per_second() / cost(state)).sqrt() * state.rate.shape().mean_root();
     Some(Share { urgency: urgency as f32, floor: floor.as_secs_f32(), ceiling: ceiling.as_secs_f32() })
 }
 

@@ -38,7 +38,7 @@ fn steady(a_day: u32, days: u32) -> Rate {
 }
 
 fn wait(rate: &Rate, standing: &Standing, not_before: Option<Timestamp>, window: u32, k: f64) -> Duration {
-    let outlook = Outlook { pace: &pace(None), rate, standing, not_before, window, k };
+    let outlook = Outlook { pace: &pace(None), rate, standing, not_before, window, cost: 1.0, k };
     after_success(&outlook, &id(), 7, NOW).since(NOW)
 }
 
@@ -50,6 +50,22 @@ fn four_times_the_posts_are_asked_for_twice_as_often() {
     let (slow, fast) = (wait(&slow, &hints, None, 0, k).as_secs_f64(), wait(&fast, &hints, None, 0, k).as_secs_f64());
     assert!((3500.0..4300.0).contains(&slow), "{slow}");
     assert!((1.8..2.3).contains(&(slow / fast)), "{slow} {fast}");
+}
+
+#[test]
+fn a_server_that_cannot_answer_304_is_asked_less_often() {
+    let full = FeedState { body: Some(1), rate: steady(4, 60), ..FeedState::default() };
+    let conditional = FeedState { validators: Some(Default::default()), ..full.clone() };
+    let wait = |state: &FeedState| {
+        let k = 3600.0 * state.rate.per_second().sqrt();
+        let (pace, cost) = (pace(None), cost(state));
+        let outlook = Outlook { pace: &pace, rate: &state.rate, standing: &state.standing, not_before: None, window: 0, cost, k };
+        let urgency = share(&pace, state).unwrap().urgency;
+        (after_success(&outlook, &id(), 7, NOW).since(NOW).as_secs_f64(), urgency)
+    };
+    let ((full, less_urgent), (conditional, urgent)) = (wait(&full), wait(&conditional));
+    assert!((1.2..1.6).contains(&(full / conditional)), "{full} {conditional}");
+    assert!((urgent / less_urgent - 2.0f32.sqrt()).abs() < 1e-3);
 }
 
 #[test]
@@ -115,7 +131,7 @@ fn what_publisher_and_server_ask_is_a_floor_with_a_cap() {
 fn a_fixed_interval_is_the_operators_word() {
     let hints = Standing::from(&Hints { ttl: Some(600), skip_hours: 1 << 16, ..Hints::default() });
     let of = |standing, not_before| {
-        let outlook = Outlook { pace: &pace(Some(HOUR)), rate: &steady(1, 1), standing, not_before, window: 1, k: 1e9 };
+        let outlook = Outlook { pace: &pace(Some(HOUR)), rate: &steady(1, 1), standing, not_before, window: 1, cost: 1.0, k: 1e9 };
         after_success(&outlook, &id(), 7, NOW).since(NOW)
     };
     assert_eq!(of(&hints, None), HOUR);
@@ -194,7 +210,7 @@ proptest! {
         let asked = capped(not_before.map_or(Duration::ZERO, |at| at.since(NOW)), LONGEST_BACKOFF);
         let hint = ttl.max(asked).max(if expired { LONGEST_BACKOFF } else { Duration::ZERO });
         let next = |standing: &Standing| {
-            let outlook = Outlook { pace: &pace(None), rate: &rate, standing, not_before, window, k };
+            let outlook = Outlook { pace: &pace(None), rate: &rate, standing, not_before, window, cost: 1.0, k };
             after_success(&outlook, &id(), polls, NOW)
         };
         let plain = next(&hints(false)).since(NOW);
