@@ -186,6 +186,7 @@ impl Poller {
             _ = stop.wait_for(|stop| *stop) => return Ok(None),
         };
         let mut memory = Memory::default();
+        let asked = answer.as_ref().ok().and_then(Answer::not_before).map(|wait| clock::now().after(wait));
         let outcome = match answer {
             Err(e) => Outcome::Failed(e),
             Ok(Answer::NotModified { validators, .. }) => Outcome::NotModified(validators),
@@ -195,7 +196,7 @@ impl Poller {
         };
         report(feed, &before, &outcome);
         let flooded = before.flood.as_ref().map(|flood| flood.since);
-        let update = self.plan(feed, before, &memory, outcome);
+        let update = self.plan(feed, before, &memory, outcome, asked);
         if let Some(flood) = update.state.flood.as_ref().filter(|flood| flooded != Some(flood.since)) {
             warn!(feed = %feed.id, held = flood.held, "Entries look new though they are old; they are held back.");
         }
@@ -210,10 +211,10 @@ impl Poller {
     }
 
     /// Makes the plan, and remembers what it says of articles before another plan is made.
-    fn plan(&self, feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome) -> Update {
+    fn plan(&self, feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, not_before: Option<Timestamp>) -> Update {
         let mut stories = self.stories.lock().unwrap_or_else(PoisonError::into_inner);
         let (instance, routes, stories_so_far) = (&self.instance, &self.routes, &stories);
-        let setting = Setting { instance, routes, stories: stories_so_far, now: clock::now(), k: self.pacing.k(), not_before: None };
+        let setting = Setting { instance, routes, stories: stories_so_far, now: clock::now(), k: self.pacing.k(), not_before };
         let update = plan::plan(feed, before, memory, outcome, setting);
         update.claims.iter().for_each(|claim| stories.remember(claim));
         update

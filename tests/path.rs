@@ -171,6 +171,27 @@ async fn a_document_that_asks_for_rest_is_left_alone() {
     assert_eq!(origin.requests("/resting").all().len(), 1);
 }
 
+/// Promise 7, P18 to P20: what the server calls fresh is not asked for again, nor after a restart. Another host's feed is the clock.
+#[tokio::test]
+async fn what_is_fresh_is_not_asked_for() {
+    let (origin, other) = (Origin::start().await, Origin::start_at("127.0.0.3".parse().unwrap()).await);
+    let body = "<rss><channel><item><guid>1</guid><title>one</title></item></channel></rss>";
+    origin.set("/hour", Answer::ok("text/xml", body).header("cache-control", "public, max-age=3600"));
+    origin.set("/etag", Answer::ok("text/xml", body).etag("\"x\"").header("cache-control", "no-cache"));
+    let fast = Publisher::new(&other, "/fast");
+    let urls = [origin.url("/hour"), origin.url("/etag"), fast.url()];
+    let feed = |name: &str, url: &str| format!("[feeds.{name}]\nurl = {url:?}\ninterval = \"100ms\"\n");
+    let home = Home::new(&(feed("hour", &urls[0]) + &feed("etag", &urls[1]) + &feed("fast", &urls[2]) + "[sinks.out.stdout]\n"));
+    for _ in 0..2 {
+        let mut daemon = home.start().await;
+        origin.request("/hour", 1).await;
+        other.more_requests("/fast", 5).await;
+        assert_eq!(daemon.terminate().await, 0);
+    }
+    assert_eq!(origin.requests("/hour").all().len(), 1);
+    assert!(origin.requests("/etag").all().len() > 2, "no-cache is no freshness");
+}
+
 /// Promise 4: the first *successful* poll is the first.
 #[tokio::test]
 async fn a_failed_first_poll_does_not_turn_the_backlog_into_news() {

@@ -89,8 +89,9 @@ impl EventId {
     /// The bits that the id stands for; 0 for one that was not made here.
     #[must_use]
     pub fn bits(&self) -> u128 {
-        let digits = self.0.strip_prefix("evt_").unwrap_or_default();
-        digits.chars().try_fold(0u128, |bits, c| Some(bits << 5 | ALPHABET.find(c)? as u128)).unwrap_or(0)
+        let mut digits = self.0.strip_prefix("evt_").unwrap_or_default().bytes();
+        let value = |digit: u8| memchr::memchr(digit, ALPHABET.as_bytes());
+        digits.try_fold(0u128, |bits, digit| Some(bits << 5 | value(digit)? as u128)).unwrap_or(0)
     }
 }
 

@@ -5,6 +5,7 @@
 //! in one feed only. Where an entry stands in its document is never part of one.
 
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
@@ -102,6 +103,32 @@ pub struct Key([u8; 16]);
 /// entry in 10¹¹ is taken for another).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Alias(pub u64);
+
+/// A map by alias. They are hashes already: they are spread, not hashed again.
+pub type AliasMap<V> = std::collections::HashMap<Alias, V, BuildHasherDefault<Spreading>>;
+
+/// A set of aliases; see [`AliasMap`].
+pub type AliasSet = std::collections::HashSet<Alias, BuildHasherDefault<Spreading>>;
+
+/// Spreads a number over all bits, for the first byte of every alias is one of a few.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spreading(u64);
+
+impl Hasher for Spreading {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0 ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Key {
     fn new(kind: Kind, parts: &[&[u8]]) -> Self {

@@ -1,9 +1,7 @@
 //! What is remembered of a feed's entries.
 
-use std::collections::HashSet;
-
 use super::feed::{Fingerprint, Known};
-use super::identity::{Alias, Key, Kind};
+use super::identity::{Alias, AliasSet, Key, Kind};
 use super::text::{Gist, Sketch};
 use super::time::Timestamp;
 
@@ -123,7 +121,7 @@ impl Memory {
 
     /// The keys that tell nothing.
     #[must_use]
-    pub fn ambiguous(&self) -> HashSet<Alias> {
+    pub fn ambiguous(&self) -> AliasSet {
         self.marks.iter().map(|m| m.alias).collect()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::event::{EventKind, Level};
 use super::feed::{Body, Document, FeedState, Fingerprint};
 use super::flood::Stance;
-use super::identity::{Alias, Key, Kind};
+use super::identity::{Alias, AliasSet, Key, Kind};
 use super::memory::{Cold, Hot, Item, Mark, Memory, Minute};
 use super::recognise::{Place, Suspect, Verdict, recognise};
 use super::text::Change;
@@ -42,7 +42,7 @@ pub(super) struct Merged {
     pub(super) unsettled: bool,
     pub(super) stance: Stance,
     /// Keys that tell nothing.
-    pub(super) ambiguous: HashSet<Alias>,
+    pub(super) ambiguous: AliasSet,
 }
 
 /// Something that happened to an entry, before anybody was asked whether he wants it.
@@ -203,7 +203,7 @@ impl Merge<'_> {
     fn mark(&mut self, fresh: &[Alias], suspects: &[Suspect]) {
         let day = self.now.day();
         let mut marks = self.memory.marks.clone();
-        let seen: HashSet<_> = suspects.iter().flat_map(|s| s.keys.iter().map(Key::alias)).collect();
+        let seen: AliasSet = suspects.iter().flat_map(|s| s.keys.iter().map(Key::alias)).collect();
         let mut changed = !fresh.is_empty();
         for mark in marks.iter_mut().filter(|m| seen.contains(&m.alias) && day.saturating_sub(m.day) > MARK_AGES) {
             mark.day = day;

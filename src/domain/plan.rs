@@ -38,8 +38,9 @@ impl Sifted {
             Body::Parsed(entry) => Some((index, scanned.fingerprint, &**entry)),
             Body::Known | Body::Broken(_) => None,
         });
+        let mut reader = text::Reader::default();
         let suspect = |(index, fingerprint, entry): (usize, Fingerprint, &Entry)| {
-            let reading = text::read(entry);
+            let reading = reader.read(entry);
             Suspect {
                 index,
                 fingerprint,

@@ -7,10 +7,10 @@
 //! 4. Composites, for entries whose strong keys are ambiguous.
 //! 5. What is left is new.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::feed::Fingerprint;
-use super::identity::{Alias, Key, Kind};
+use super::identity::{Alias, AliasMap, AliasSet, Key, Kind};
 use super::memory::{Item, Memory, Minute};
 use super::text::Reading;
 
@@ -55,7 +55,7 @@ pub(super) struct Recognition {
     /// Keys that were found ambiguous.
     pub(super) marks: Vec<Alias>,
     /// All that are.
-    pub(super) ambiguous: HashSet<Alias>,
+    pub(super) ambiguous: AliasSet,
 }
 
 /// Recognises the suspects of a document of `entries` entries. `present` are the hot ones that it carries unchanged.
@@ -63,11 +63,12 @@ pub(super) fn recognise(memory: &Memory, present: &HashSet<usize>, suspects: &[S
     let mut court = Court {
         memory,
         suspects,
+        asked: suspects.iter().flat_map(|s| s.keys.iter().map(Key::alias)).collect(),
         verdicts: vec![None; suspects.len()],
         ambiguous: memory.ambiguous(),
         marks: vec![],
-        by_alias: HashMap::new(),
-        carriers: HashMap::new(),
+        by_alias: AliasMap::default(),
+        carriers: AliasMap::default(),
         present: present.iter().map(|i| Place::Hot(*i)).collect(),
     };
     court.find_ambiguous();
@@ -107,12 +108,14 @@ impl Owner {
 struct Court<'a> {
     memory: &'a Memory,
     suspects: &'a [Suspect],
+    /// The names that the suspects go by: no other is of interest.
+    asked: AliasSet,
     verdicts: Vec<Option<Verdict>>,
-    ambiguous: HashSet<Alias>,
+    ambiguous: AliasSet,
     marks: Vec<Alias>,
-    by_alias: HashMap<Alias, Place>,
+    by_alias: AliasMap<Place>,
     /// Which suspect carries a strong key.
-    carriers: HashMap<Alias, usize>,
+    carriers: AliasMap<usize>,
     /// Entries that were found in the document.
     present: HashSet<Place>,
 }
@@ -120,11 +123,13 @@ struct Court<'a> {
 impl<'a> Court<'a> {
     /// Compares the entries of the document with each other: finds keys that tell nothing, and entries that are there twice.
     fn find_ambiguous(&mut self) {
-        let mut owners: HashMap<Alias, Owner> = HashMap::new();
+        let mut owners: AliasMap<Owner> = AliasMap::with_capacity_and_hasher(self.suspects.len() * 8, Default::default());
         for hot in self.present.iter().filter_map(|place| self.hot(*place)) {
             let item = &hot.item;
             let owner = Owner { words: hot.gist.words, guid: item.newest(Kind::Guid), link: item.newest(Kind::Link) };
-            owners.extend(Kind::ALL.into_iter().filter_map(|kind| item.newest(kind)).map(|alias| (alias, owner)));
+            // A name that it went by before is not its name in this document.
+            let current = |alias: &Alias| alias.kind().is_some_and(|kind| item.newest(kind) == Some(*alias));
+            owners.extend(item.aliases.iter().filter(|a| self.asked.contains(a) && current(a)).map(|alias| (*alias, owner)));
         }
         for (suspect, verdict) in self.suspects.iter().zip(&mut self.verdicts) {
             let own = Owner::of(suspect);
@@ -147,7 +152,8 @@ impl<'a> Court<'a> {
         let hot = self.memory.hot.iter().enumerate().map(|(i, hot)| (Place::Hot(i), &hot.item));
         for (place, item) in cold.chain(hot) {
             // Of two that have gone by a name, the one that was seen last has it.
-            self.by_alias.extend(item.aliases.iter().filter(|a| !self.ambiguous.contains(a)).map(|alias| (*alias, place)));
+            let asked = item.aliases.iter().filter(|a| self.asked.contains(a) && !self.ambiguous.contains(a));
+            self.by_alias.extend(asked.map(|alias| (*alias, place)));
         }
         for (i, suspect) in self.suspects.iter().enumerate() {
             let strong = suspect.keys.iter().filter(|k| k.kind().is_some_and(Kind::is_strong));

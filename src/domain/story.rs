@@ -1,14 +1,14 @@
 //! The same article in two feeds of one configuration: the same canonical URL, or the same long body. The first event of an article is its
 //! origin; those from other feeds tell its id.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::EventId;
 use super::feed::FeedId;
-use super::identity::{Alias, Key, Kind};
+use super::identity::{AliasSet, Key, Kind};
 use super::time::Timestamp;
 
 /// How long an article is remembered.
@@ -20,7 +20,7 @@ const MOST: usize = 200_000;
 /// What an article is known by in all feeds, of what its entry is known by in one: its link, and its words if there are enough of them; not if
 /// its own feed gives them to different entries.
 #[must_use]
-pub fn keys(names: &[Key], ambiguous: &HashSet<Alias>) -> Vec<u64> {
+pub fn keys(names: &[Key], ambiguous: &AliasSet) -> Vec<u64> {
     // The last of its links is its own; the other is an identifier.
     let of = |kind| names.iter().rev().find(|key| key.kind() == Some(kind)).map(Key::alias);
     [Kind::Link, Kind::Body].into_iter().filter_map(of).filter(|alias| !ambiguous.contains(alias)).map(|alias| alias.0).collect()

@@ -121,31 +121,40 @@ fn shared(a: &[u16], b: &[u16]) -> Option<f32> {
 /// Reads the words of title, summary and content.
 #[must_use]
 pub fn read(entry: &Entry) -> Reading {
-    let mut title = Words::default();
-    title.feed(entry.title.as_deref().unwrap_or_default());
-    title.end_word();
-    let body = Body::of(entry, true);
-    // A body that is all links and labels is what it is.
-    let body = if body.count == 0 { Body::of(entry, false) } else { body };
-    let mut all = body.chain;
-    let (mut title_chain, mut numbers) = (0u64, body.numbers);
-    let mut sample = Lowest::<4>::default();
-    for word in &title.block {
-        title_chain = chained(title_chain, word.hash);
-        numbers = numbers.wrapping_add(word.number());
-        if word.length >= 3 {
-            sample.add(word.hash);
+    Reader::default().read(entry)
+}
+
+/// Reads one entry after another into the same memory.
+#[derive(Debug, Default)]
+pub struct Reader(Words);
+
+impl Reader {
+    /// See [`read`].
+    #[must_use]
+    pub fn read(&mut self, entry: &Entry) -> Reading {
+        let words = &mut self.0;
+        words.feed(entry.title.as_deref().unwrap_or_default());
+        words.end_word();
+        let (mut title, mut numbers, mut sample) = (0u64, 0u32, Lowest::<4>::default());
+        for word in words.block.drain(..) {
+            title = chained(title, word.hash);
+            numbers = numbers.wrapping_add(word.number());
+            if word.length >= 3 {
+                sample.add(word.hash);
+            }
         }
+        let body = Body::of(entry, words, true);
+        // A body that is all links and labels is what it is.
+        let body = if body.count == 0 { Body::of(entry, words, false) } else { body };
+        let gist = Gist {
+            words: chained(body.chain, title),
+            title: (title >> 32) as u32,
+            numbers: numbers.wrapping_add(body.numbers),
+            length: u16::try_from(body.count).unwrap_or(u16::MAX),
+            spread: body.spread,
+        };
+        Reading { gist, sketch: Sketch { title: sample.sample(), body: body.sample.sample() }, title, body: body.chain }
     }
-    all = chained(all, title_chain);
-    let gist = Gist {
-        words: all,
-        title: (title_chain >> 32) as u32,
-        numbers,
-        length: u16::try_from(body.count).unwrap_or(u16::MAX),
-        spread: body.spread,
-    };
-    Reading { gist, sketch: Sketch { title: sample.sample(), body: body.sample.sample() }, title: title_chain, body: body.chain }
 }
 
 /// Title, summary and content, a line each, for text filters: without tags, character references resolved, white space folded.
@@ -177,20 +186,21 @@ struct Body {
 
 impl Body {
     /// Reads summary and content; without their furniture if so asked.
-    fn of(entry: &Entry, without_furniture: bool) -> Self {
-        let (mut body, mut words) = (Self::default(), Words::default());
+    fn of(entry: &Entry, words: &mut Words, without_furniture: bool) -> Self {
+        let mut body = Self::default();
+        words.begin();
         for part in [&entry.summary, &entry.content] {
             match part {
                 Some(Markup::Text(text)) => {
                     for line in text.lines() {
                         words.feed(line);
-                        body.end_block(&mut words, without_furniture);
+                        body.end_block(words, without_furniture);
                     }
                 }
-                Some(Markup::Html(html)) => body.html(html, &mut words, without_furniture),
+                Some(Markup::Html(html)) => body.html(html, words, without_furniture),
                 None => {}
             }
-            body.end_block(&mut words, without_furniture);
+            body.end_block(words, without_furniture);
             body.chain = chained(body.chain, SEED);
         }
         body

@@ -58,6 +58,12 @@ pub(super) const fn chained(chain: u64, word: u64) -> u64 {
 }
 
 impl Words {
+    /// Forgets what was read before.
+    pub(super) fn begin(&mut self) {
+        self.block.clear();
+        (self.linked, self.in_link, self.state, self.length, self.digits) = (0, false, SEED, 0, true);
+    }
+
     /// Compatible and composed forms are one (NFKC). Most texts have none of the others and are not copied.
     pub(super) fn feed(&mut self, text: &str) {
         static NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();

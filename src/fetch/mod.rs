@@ -101,6 +101,16 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// How long the server says that there is nothing to be had.
+    #[must_use]
+    pub fn not_before(&self) -> Option<Duration> {
+        match self {
+            Self::NotModified { not_before, .. } | Self::Body { not_before, .. } => *not_before,
+        }
+    }
+}
+
 /// The HTTP client cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be built")]
