@@ -8,7 +8,6 @@ use super::entries;
 use super::key::{self, Table};
 use super::pack::{Pack, Prepared};
 use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow};
-use super::writer::Bounds;
 use super::{Recorded, StoreError};
 use crate::domain::delivery::{Lane, Settlement, SinkId};
 use crate::domain::feed::{Decision, FeedId, FeedState};
@@ -29,6 +28,19 @@ pub(super) enum Effect {
     Entered { lane: Lane, count: u64, at: Timestamp },
     Settled { lane: Lane, next: Option<Timestamp>, left: bool },
     Buried { sink: u32, change: i64 },
+}
+
+/// What is too old to be kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Events from before, if nothing needs them,
+    pub(super) events: Timestamp,
+    /// and if their sequence is below this.
+    pub(super) needed: u64,
+    /// Dead letters from before.
+    pub(super) dead: Timestamp,
+    /// Claims from before.
+    pub(super) claims: Timestamp,
 }
 
 /// A group in the making.

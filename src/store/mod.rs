@@ -333,7 +333,7 @@ impl Store {
     pub async fn prune(&self, now: Timestamp, retention: Duration) -> Result<(), StoreError> {
         let needed = self.read(reader::oldest_needed).await?;
         let bounds =
-            writer::Bounds { events: now.before(retention), needed, dead: now.before(DEAD_RETENTION), claims: now.before(story::WINDOW) };
+            group::Bounds { events: now.before(retention), needed, dead: now.before(DEAD_RETENTION), claims: now.before(story::WINDOW) };
         while self.commit(|answer| writer::Job::Prune(bounds, answer)).await? {}
         Ok(())
     }

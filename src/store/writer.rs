@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::engine::Engine;
-use super::group::{Effect, Group};
+use super::group::{Bounds, Effect, Group};
 use super::pack::Prepared;
 use super::row::MetaRow;
 use super::{Recorded, Shared, StoreError, guard};
@@ -53,19 +53,6 @@ pub(super) enum Job {
     Reopen,
     /// Look whether the store was closed.
     Wake,
-}
-
-/// What is too old to be kept.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Events from before, if nothing needs them,
-    pub(super) events: Timestamp,
-    /// and if their sequence is below this.
-    pub(super) needed: u64,
-    /// Dead letters from before.
-    pub(super) dead: Timestamp,
-    /// Claims from before.
-    pub(super) claims: Timestamp,
 }
 
 /// What is answered once the group is on the disk.
