@@ -135,7 +135,7 @@ pub fn share(pace: &Pace, state: &FeedState) -> Option<Share> {
 }
 
 /// When the `nth` of the feeds that are overdue at a start is due: as many in a second as are polled in one on average, and at least
-/// [`CATCH_UP`].
+/// `CATCH_UP`.
 #[must_use]
 pub fn staggered(nth: usize, per_second: f64, now: Timestamp) -> Timestamp {
     now.after(Duration::from_secs((nth as f64 / per_second.max(CATCH_UP)) as u64))
