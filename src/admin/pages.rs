@@ -127,6 +127,7 @@ fn line(feed: &Feed, row: FeedState) -> FeedLine {
         tags: feed.tags.to_vec(),
         state: match (row.polls, row.failures, &row.flood) {
             (0, ..) => "new",
+            _ if row.gone.is_some_and(|gone| gone.confirmed) => "gone",
             (_, 0, Some(_)) => "held",
             (_, 0, None) => "ok",
             _ => "failing",

@@ -145,7 +145,7 @@ fn table_of_feeds(feeds: &[Value]) -> String {
     let text = |v: &Value| v.as_str().map_or_else(|| if v.is_null() { "-".into() } else { v.to_string() }, plain);
     let mut lines = vec![format!("{:<24} {:<8} {:>7} {:<24} REMARKS", "FEED", "STATE", "ENTRIES", "NEXT POLL")];
     let (trouble, fine): (Vec<_>, Vec<_>) =
-        feeds.iter().partition(|feed| part(feed, "state") == "failing" || part(feed, "state") == "held");
+        feeds.iter().partition(|feed| ["failing", "held", "gone"].iter().any(|trouble| part(feed, "state") == trouble));
     for feed in trouble.into_iter().chain(fine) {
         let [id, state, entries, next] = ["id", "state", "entries", "next_poll"].map(|key| text(part(feed, key)));
         let error = part(feed, "last_error").as_str().map(plain);

@@ -52,18 +52,8 @@ impl Reading<'_> {
     }
 
     pub(super) fn events(&mut self, file: &File<'_>, written: Option<Vec<Spanned<String>>>) -> Vec<EventKind> {
-        const LATER: [&str; 9] = [
-            "feed.failing",
-            "feed.recovered",
-            "feed.gone",
-            "feed.moved",
-            "feed.gap",
-            "feed.stale",
-            "sink.disabled",
-            "sink.recovered",
-            "feedwire.ping",
-        ];
-        const KNOWN: &str = "there are entry.created, entry.updated and feed.flood";
+        const LATER: [&str; 5] = ["feed.moved", "feed.stale", "sink.disabled", "sink.recovered", "feedwire.ping"];
+        let known = EventKind::ALL.map(EventKind::as_str).join(", ");
         let Some(written) = written else { return vec![EventKind::Created] };
         let mut events = BTreeSet::new();
         for name in written {
@@ -71,9 +61,10 @@ impl Reading<'_> {
             match EventKind::ALL.into_iter().find(|kind| kind.as_str() == name.get_ref()) {
                 Some(kind) => drop(events.insert(kind)),
                 None if later => {
-                    self.problems.push(file.at(name.span(), format!("this type of event comes with a later release; today {KNOWN}")));
+                    self.problems
+                        .push(file.at(name.span(), format!("this type of event comes with a later release; today there are {known}")));
                 }
-                None => self.problems.push(file.at(name.span(), format!("not a type of event: {KNOWN}"))),
+                None => self.problems.push(file.at(name.span(), format!("not a type of event: there are {known}"))),
             }
         }
         events.into_iter().collect()

@@ -22,11 +22,23 @@ pub enum EventKind {
     /// For operators: a known feed suddenly looked new while its dates were old; what looked new is held back.
     #[serde(rename = "feed.flood")]
     Flood,
+    /// For operators: a feed has failed several times in a row.
+    #[serde(rename = "feed.failing")]
+    Failing,
+    /// For operators: a feed that was told to fail answers again.
+    #[serde(rename = "feed.recovered")]
+    Recovered,
+    /// For operators: a server has said twice, a day apart, that the feed is gone for good.
+    #[serde(rename = "feed.gone")]
+    Gone,
+    /// For operators: every entry of a known feed was new, so some may have come and gone unseen.
+    #[serde(rename = "feed.gap")]
+    Gap,
 }
 
 impl EventKind {
     /// Every kind, for messages that list them.
-    pub const ALL: [Self; 3] = [Self::Created, Self::Updated, Self::Flood];
+    pub const ALL: [Self; 7] = [Self::Created, Self::Updated, Self::Flood, Self::Failing, Self::Recovered, Self::Gone, Self::Gap];
 
     /// The name on the wire.
     #[must_use]
@@ -35,6 +47,10 @@ impl EventKind {
             Self::Created => "entry.created",
             Self::Updated => "entry.updated",
             Self::Flood => "feed.flood",
+            Self::Failing => "feed.failing",
+            Self::Recovered => "feed.recovered",
+            Self::Gone => "feed.gone",
+            Self::Gap => "feed.gap",
         }
     }
 }
@@ -121,6 +137,9 @@ pub enum What {
     /// To a feed: entries are held back.
     #[serde(rename = "flood")]
     Flood(FloodReport),
+    /// To a feed: how it fares.
+    #[serde(rename = "health")]
+    Health(HealthReport),
 }
 
 /// What happened to an entry.
@@ -160,6 +179,19 @@ pub struct FloodReport {
     pub examples: Vec<String>,
 }
 
+/// How a feed fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthReport {
+    /// How many polls have failed in a row.
+    pub failures: u32,
+    /// When a poll succeeded before that, in RFC 3339, if one ever did.
+    pub last_success: Option<String>,
+    /// The last failure in words.
+    pub error: Option<String>,
+    /// How many entries the document has.
+    pub entries: u32,
+}
+
 impl Happening {
     /// Forgets that another feed has brought the article before.
     pub fn unmark(&mut self) {
@@ -173,7 +205,7 @@ impl Happening {
     pub fn entry(&self) -> Option<&Entry> {
         match &self.what {
             What::Entry(report) => Some(&report.entry),
-            What::Flood(_) => None,
+            What::Flood(_) | What::Health(_) => None,
         }
     }
 }

@@ -112,6 +112,17 @@ pub struct FeedState {
     pub repairs: Vec<(String, u32)>,
     /// Entries that looked new though they are old.
     pub flood: Option<Flood>,
+    /// Since when the server says that the feed is gone for good.
+    pub gone: Option<Gone>,
+}
+
+/// A server said 410.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// When it said so first.
+    pub since: Timestamp,
+    /// Whether it has said so again, a day later.
+    pub confirmed: bool,
 }
 
 /// A feed that was known suddenly looked new while its dates were old: such entries are held back, not told.

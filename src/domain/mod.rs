@@ -41,6 +41,8 @@ pub mod story;
 
 mod flood;
 
+mod health;
+
 mod merge;
 
 pub mod plan;

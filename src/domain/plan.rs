@@ -2,9 +2,10 @@
 
 use super::delivery::Order;
 use super::entry::Entry;
-use super::event::{EventId, EventKind, FloodReport, Happening, Report, Scene, What};
+use super::event::{EventId, EventKind, FloodReport, Happening, HealthReport, Report, Scene, What};
 use super::feed::{Backlog, Body, Document, Feed, FeedState, Fingerprint, PollError, Validators};
 use super::filter::{Duplicates, Route};
+use super::health;
 use super::hints::Standing;
 use super::identity::{self, Alias, Key};
 use super::memory::{Cold, Hot, Mark, Memory, Minute};
@@ -150,6 +151,7 @@ pub struct Setting<'a> {
 #[must_use]
 pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, setting: Setting<'_>) -> Update {
     let (base, first_poll, now) = (before.polls, !before.established, setting.now);
+    let earlier = before.clone();
     let mut state = FeedState { polls: base + 1, last_poll: Some(now), not_before: setting.not_before, ..before };
     let mut read = None;
     match outcome {
@@ -188,9 +190,13 @@ pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, s
         first_poll,
     };
     let mut update = Update { base, state, hot: None, cold: vec![], marks: None, scene, events: vec![], claims: vec![] };
+    let mut teller = Teller { feed, setting, update: &mut update };
+    if let Some((kind, report)) = health::told(&earlier, &teller.update.state) {
+        teller.notice(kind, What::Health(report));
+    }
     if let Some((mut sifted, merged)) = read {
-        let mut teller = Teller { feed, setting, update: &mut update };
         teller.flood(&sifted, &merged);
+        teller.gap(&earlier, memory, &merged);
         merged.found.iter().for_each(|found| teller.entry(*found, &mut sifted, &merged));
         (update.hot, update.cold, update.marks) = (Some(merged.hot), merged.cold, merged.marks);
     }
@@ -226,10 +232,26 @@ impl Teller<'_> {
             _ => None,
         });
         let report = FloodReport { held: flood.held, entries: self.update.state.entries, examples: titles.take(EXAMPLES).collect() };
-        let id = EventId::of_feed(self.setting.instance, &self.feed.id, EventKind::Flood, self.update.base);
-        let wanted = |r: &&Route| r.events.contains(&EventKind::Flood) && r.filter.wants_feed(self.feed);
+        self.notice(EventKind::Flood, What::Flood(report));
+    }
+
+    /// Every entry of a known feed is new: some may have rolled off between two polls.
+    fn gap(&mut self, earlier: &FeedState, memory: &Memory, merged: &Merged) {
+        let created = merged.found.iter().filter(|f| f.kind == EventKind::Created).count();
+        let (entries, first) = (self.update.state.entries, self.update.scene.first_poll);
+        if !first && entries > 1 && created as u64 == u64::from(entries) && !memory.hot.is_empty() {
+            let last_success = earlier.last_success.map(|t| t.to_string());
+            let report = HealthReport { failures: 0, last_success, error: None, entries };
+            self.notice(EventKind::Gap, What::Health(report));
+        }
+    }
+
+    /// Tells operators what happened to the feed.
+    fn notice(&mut self, kind: EventKind, what: What) {
+        let id = EventId::of_feed(self.setting.instance, &self.feed.id, kind, self.update.base);
+        let wanted = |r: &&Route| r.events.contains(&kind) && r.filter.wants_feed(self.feed);
         let to = self.setting.routes.iter().filter(wanted).map(destination).collect();
-        self.update.events.push((Happening { id, kind: EventKind::Flood, what: What::Flood(report) }, to));
+        self.update.events.push((Happening { id, kind, what }, to));
     }
 
     fn entry(&mut self, found: Found, sifted: &mut Sifted, merged: &Merged) {
@@ -269,8 +291,9 @@ fn remember(state: &mut FeedState, validators: Validators, body: u128, document:
 fn fail(feed: &Feed, state: &mut FeedState, error: &PollError, now: Timestamp) {
     state.failures = state.failures.saturating_add(1);
     state.last_error = Some(error.to_string().chars().take(LONGEST_ERROR).collect());
+    state.gone = health::gone(state.gone, error, now);
     let next = schedule::after_failure(&feed.pace, state.failures, error, &feed.id, state.polls, now);
-    state.next_poll = next.max(schedule::heeded(state.not_before, now));
+    state.next_poll = health::asked_again(state.gone, next.max(schedule::heeded(state.not_before, now)));
 }
 
 /// Counts what was posted since the last success: nothing, if nothing changed; on the first poll, what the dates of the backlog say.
@@ -296,6 +319,7 @@ fn succeed(feed: &Feed, state: &mut FeedState, setting: Setting<'_>) {
     let Setting { now, k, not_before, .. } = setting;
     state.established = true;
     state.failures = 0;
+    state.gone = None;
     state.last_error = None;
     state.last_success = Some(now);
     let (pace, window, cost) = (&feed.pace, state.entries, schedule::cost(state));

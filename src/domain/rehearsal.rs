@@ -62,6 +62,8 @@ pub(super) struct Rehearsal {
     pub(super) cold: Vec<Cold>,
     pub(super) stories: Stories,
     pub(super) duplicates: Duplicates,
+    /// Whether lines tell how the feed fares.
+    pub(super) health: bool,
     /// What every answer says of the next request.
     pub(super) not_before: Option<Timestamp>,
     /// Every event, the ids included.
@@ -85,6 +87,7 @@ impl Rehearsal {
             cold: vec![],
             stories: Stories::default(),
             duplicates: Duplicates::Mark,
+            health: false,
             not_before: None,
             told: vec![],
         }
@@ -111,7 +114,8 @@ impl Rehearsal {
         self.marks = update.marks.unwrap_or(std::mem::take(&mut self.marks));
         self.cold.extend(update.cold);
         self.told.extend(update.events.iter().cloned());
-        update.events.iter().map(|(happening, _)| line(happening)).collect()
+        let told = update.events.iter().map(|(happening, _)| happening);
+        told.filter(|h| self.health || !matches!(h.what, What::Health(_))).map(line).collect()
     }
 
     pub(super) fn poll(&mut self, entries: &[Entry]) -> Vec<String> {
@@ -128,6 +132,7 @@ impl Rehearsal {
 fn line(happening: &Happening) -> String {
     match &happening.what {
         What::Entry(report) => format!("{} {}", happening.kind, report.entry.title.as_deref().unwrap_or("-")),
+        What::Health(health) => format!("{} {}", happening.kind, health.failures),
         What::Flood(flood) => format!("{} {}/{}", happening.kind, flood.held, flood.entries),
     }
 }
