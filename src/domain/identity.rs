@@ -17,7 +17,7 @@ use super::text::{Reading, TELLING};
 /// The version of the scheme below.
 pub const SCHEME: u8 = 2;
 
-/// A longer identifier is compared by its hash like any other; this is how many words a text without a date needs to be compared at all.
+/// A text without a date needs so many words to be recognised by them.
 const TELLING_WITHOUT_DATE: u16 = 24;
 
 /// What a key is made from, the most trusted first.
