@@ -8,6 +8,8 @@
     reason = "a benchmark stops at the first surprise, and prints what it measured"
 )]
 
+mod known;
+
 use std::fmt::Write;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -16,12 +18,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use feedwire::domain::event::Scene;
-use feedwire::domain::feed::{FeedId, FeedState, Fingerprint, Validators};
-use feedwire::domain::identity::{Alias, Key};
-use feedwire::domain::memory::{Hot, Item, Minute};
+use feedwire::domain::feed::{FeedId, FeedState, Validators};
 use feedwire::domain::plan::Update;
 use feedwire::domain::rate::Rate;
-use feedwire::domain::text::{Gist, Sketch};
 use feedwire::domain::time::Timestamp;
 use feedwire::store::{self, Store};
 
@@ -77,15 +76,7 @@ async fn fill(dir: &Path, feeds: usize) {
 
 fn update(feed: FeedId, number: u64, now: Timestamp) -> Update {
     let url = format!("https://host.example/feeds/{number}/rss.xml");
-    // Noise, as hashes are: what repeats itself would cost the database less.
-    let noise = |n: u64| xxhash_rust::xxh3::xxh3_128_with_seed(&n.to_be_bytes(), number);
-    let hot = |n: u64| {
-        let id = Key::from_bytes(noise(n).to_be_bytes());
-        let aliases = (1..6).map(|i| Alias(noise(n + i * 1000) as u64)).chain([id.alias()]).collect();
-        let item = Item { id, aliases, date: Minute(n as u32), first: Minute(n as u32), sketch: Sketch::default(), revision: 0, by: None };
-        let gist = Gist { words: noise(n) as u64, ..Gist::default() };
-        Hot { fingerprint: Fingerprint(noise(n)), item, gist, told: Minute(0), streak: 0, held: false }
-    };
+    let hot = |n: u64| known::hot(number, n);
     let validators = Validators {
         etag: Some(b"\"0123456789abcdef\"".to_vec()),
         last_modified: Some(b"Wed, 27 Nov 2024 16:45:00 GMT".to_vec()),

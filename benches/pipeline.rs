@@ -11,6 +11,7 @@
 )]
 
 mod farm;
+mod known;
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -23,18 +24,15 @@ use feedwire::domain::agenda::Limits;
 use feedwire::domain::delivery::{Order, SinkId};
 use feedwire::domain::entry::{Entry, Markup};
 use feedwire::domain::event::{EventId, EventKind, Happening, Report, Scene, What};
-use feedwire::domain::feed::{Backlog, Feed, FeedId, FeedState, Fingerprint, Pace};
+use feedwire::domain::feed::{Backlog, Feed, FeedId, FeedState, Pace};
 use feedwire::domain::filter::{Duplicates, Route};
-use feedwire::domain::identity::{Alias, Key};
-use feedwire::domain::memory::{Hot, Item, Minute};
 use feedwire::domain::plan::{Destination, Update};
-use feedwire::domain::text::{Gist, Sketch};
 use feedwire::fetch::{self, Fetcher, Subscription};
 use feedwire::poll::pacing::Pacing;
 use feedwire::poll::{Counters, Poller};
 use feedwire::store::{self, Store};
 use tokio::sync::{Semaphore, watch};
-use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
+use xxhash_rust::xxh3::xxh3_128;
 
 const FEEDS: usize = 1000;
 const IN_FLIGHT: usize = 64;
@@ -219,14 +217,7 @@ async fn recorded(updates: u64) -> Duration {
 /// What the first poll of a feed records: 30 entries of 2 KB, each an event for one sink.
 fn update(number: u64) -> Update {
     let now = feedwire::clock::now();
-    let noise = |n: u64| xxh3_128_with_seed(&n.to_be_bytes(), number);
-    let hot = |n: u64| {
-        let id = Key::from_bytes(noise(n).to_be_bytes());
-        let aliases = (1..6).map(|i| Alias(noise(n + i * 1000) as u64)).chain([id.alias()]).collect();
-        let item = Item { id, aliases, date: Minute(n as u32), first: Minute(n as u32), sketch: Sketch::default(), revision: 0, by: None };
-        let gist = Gist { words: noise(n) as u64, ..Gist::default() };
-        Hot { fingerprint: Fingerprint(noise(n)), item, gist, told: Minute(0), streak: 0, held: false }
-    };
+    let hot = |n: u64| known::hot(number, n);
     let body = "<p>Умєров розповів президенту про співпрацю, її обсяг і п’ять ґрунтовних висновків.</p> ".repeat(12);
     let event = |n: u64| {
         let entry =
