@@ -17,8 +17,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use feedwire::domain::conditional::Validators;
 use feedwire::domain::event::Scene;
-use feedwire::domain::feed::{FeedId, FeedState, Validators};
+use feedwire::domain::feed::{FeedId, FeedState};
 use feedwire::domain::plan::Update;
 use feedwire::domain::rate::Rate;
 use feedwire::domain::time::Timestamp;

@@ -29,7 +29,7 @@ use feedwire::domain::filter::{Duplicates, Route};
 use feedwire::domain::plan::{Destination, Update};
 use feedwire::fetch::{self, Fetcher, Subscription};
 use feedwire::poll::pacing::Pacing;
-use feedwire::poll::{Counters, Poller};
+use feedwire::poll::{Counters, Poller, Wanted};
 use feedwire::store::{self, Store};
 use tokio::sync::{Semaphore, watch};
 use xxhash_rust::xxh3::xxh3_128;
@@ -123,6 +123,7 @@ async fn poller(urls: &[String], dir: &std::path::Path, backlog: Backlog) -> (Ar
         nudge: watch::channel(()).0,
         parsing: Semaphore::new(2),
         counters: Arc::new(Counters::default()),
+        wanted: Wanted::default(),
     };
     (Arc::new(poller), Limits { in_flight: IN_FLIGHT, per_host: IN_FLIGHT, host_gap: Duration::ZERO }, closing)
 }

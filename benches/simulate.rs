@@ -173,7 +173,8 @@ fn costs() {
 
     let mut agenda = Agenda::new(Limits { in_flight: 64, per_host: 1, host_gap: Duration::from_secs(1) });
     for n in 0..FEEDS {
-        agenda.add(&format!("{}.example", n / 2), START.after(Duration::from_millis(u64::from(18 * n))));
+        let host = format!("{}.example", n / 2);
+        agenda.add(&host, &host, START.after(Duration::from_millis(u64::from(18 * n))));
     }
     let mut now = START;
     let each = cpu(400_000, |_| {

@@ -21,7 +21,7 @@ use crate::fetch::Fetcher;
 use crate::log;
 use crate::notify;
 use crate::poll::pacing::Pacing;
-use crate::poll::{Counters, Poller};
+use crate::poll::{Counters, Poller, Wanted};
 use crate::sink::Sink;
 use crate::store::{self, Closing, Store, StoreError};
 
@@ -266,6 +266,7 @@ impl Era {
             pacing: Arc::new(Pacing::new(&config.feeds)),
             parsing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
             counters: start.counters.clone(),
+            wanted: Wanted::default(),
         };
         let limits =
             Limits { in_flight: config.polling.max_in_flight, per_host: config.polling.per_host, host_gap: config.polling.host_gap };

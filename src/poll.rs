@@ -1,36 +1,33 @@
-//! The inbound loop: wait, then tick. A tick reads the feed's state, asks the server, decides, and writes all that changed as one.
+//! The inbound half. A tick reads the feed's state, asks the server, decides, and writes all that changed as one; the [loop](rounds) waits,
+//! then starts ticks.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{debug, info, warn};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::clock;
-use crate::domain::agenda::{Agenda, Limits};
-use crate::domain::feed::{Body, Feed, FeedState, Known, PollError, Validators};
+use crate::domain::conditional::Validators;
+use crate::domain::failure::PollError;
+use crate::domain::feed::{Body, Feed, FeedState, Known};
 use crate::domain::filter::Route;
 use crate::domain::memory::Memory;
-use crate::domain::plan::{self, Outcome, Setting, Sifted, Update};
-use crate::domain::schedule;
+use crate::domain::moving;
+use crate::domain::plan::{self, Outcome, Reply, Setting, Sifted, Update};
 use crate::domain::story::Stories;
+use crate::domain::throttle::Word;
 use crate::domain::time::Timestamp;
-use crate::fetch::{Answer, Fetcher, Subscription};
+use crate::fetch::{Answer, Ask, Chain, Content, Fetcher, Step, Subscription};
 use crate::parse;
-use crate::store::{FeedRows, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 pub mod pacing;
+mod rounds;
 
 use pacing::Pacing;
-
-/// Polling stops when less is free on the disk of the store: rather late news than lost news.
-const RESERVE: u64 = 64 << 20;
-
-/// How often a poll that may not start for want of disk is looked at again.
-const SHORT_OF_DISK: Duration = Duration::from_secs(5);
 
 /// What all polls share.
 pub struct Poller {
@@ -58,6 +55,27 @@ pub struct Poller {
     pub pacing: Arc<Pacing>,
     /// For the status and the watchdog.
     pub counters: Arc<Counters>,
+    /// Feeds that an operator wants polled now, by place.
+    pub wanted: Wanted,
+}
+
+/// Feeds that are to be polled before they are due.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    places: Mutex<Vec<u32>>,
+    nudge: Notify,
+}
+
+impl Wanted {
+    /// Has the loop poll a feed as soon as the limits of its host allow.
+    pub fn add(&self, place: u32) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        self.nudge.notify_one();
+    }
+
+    fn take(&self) -> Vec<u32> {
+        std::mem::take(&mut self.places.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What the loop has done, for those who watch it.
@@ -81,122 +99,107 @@ impl Counters {
     }
 }
 
+/// A poll on its way.
+struct Visit {
+    place: u32,
+    /// Its number in the store.
+    number: u32,
+    before: FeedState,
+    /// Whether the URL is asked that permanent redirects led to.
+    from_new: bool,
+    /// The host that is asked, or was asked last.
+    host: String,
+    /// Whether anybody has answered yet.
+    answered: bool,
+}
+
 /// What a tick leaves behind.
-struct Ticked {
-    feed: u32,
-    first: bool,
-    next_poll: Timestamp,
+enum Ticked {
+    /// The poll is over, whatever came of it.
+    Over { place: u32, first: bool, answered: bool, next_poll: Timestamp, word: Word },
+    /// It goes on at another host, or at the same one after the gap.
+    Turned(Box<(Visit, Chain)>),
+    /// Nothing came back, and whose fault that is remains to be seen.
+    Unreachable(Box<(Visit, PollError)>),
+    /// It was stopped before an answer came.
+    Stopped,
 }
 
 impl Poller {
-    /// The agenda of these feeds, as their rows say. Those that are overdue, and those that are new, come one after the other.
-    #[must_use]
-    pub fn agenda(&self, limits: Limits, rows: &FeedRows) -> Agenda {
-        let (mut agenda, now) = (Agenda::new(limits), clock::now());
-        let (mut unpolled, mut overdue) = (0, 0);
-        let unknown = FeedState::default();
-        for (place, (subscription, number)) in self.feeds.iter().zip(&self.numbers).enumerate() {
-            let feed = &subscription.feed;
-            let host = url::Url::parse(&feed.url).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_default();
-            let row = rows.get(number);
-            unpolled += u64::from(row.is_none());
-            let mut due = row.map_or(Timestamp(0), |row| schedule::revised(&feed.pace, row));
-            if due <= now {
-                due = schedule::staggered(overdue, self.pacing.per_second(), now);
-                overdue += 1;
+    /// One exchange of a poll that begins or goes on, and all that follows when it is the last.
+    async fn tick(
+        self: Arc<Self>,
+        place: u32,
+        sent_on: Option<Box<(Visit, Chain)>>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Ticked, StoreError> {
+        let (mut visit, chain) = match sent_on {
+            Some(sent_on) => *sent_on,
+            None => {
+                let Some((visit, chain)) = self.begin(place).await? else { return Ok(Ticked::Stopped) };
+                match chain {
+                    // The feed has moved for good: the new host has limits of its own.
+                    Ok(chain) if visit.from_new => return Ok(Ticked::Turned(Box::new((visit, chain)))),
+                    Ok(chain) => (visit, chain),
+                    Err(error) => return self.conclude(visit, Err(error)).await,
+                }
             }
-            agenda.add(&host, due);
-            self.pacing.begin(place, subscription, row.unwrap_or(&unknown));
-        }
-        self.pacing.solve(now);
-        self.counters.unpolled.store(unpolled, Ordering::Relaxed);
-        agenda
-    }
-
-    /// Polls until `stop`. Requests under way are then dropped; what has already been received is still written.
-    ///
-    /// # Errors
-    /// Only when the store could not mend itself.
-    pub async fn run(self: Arc<Self>, mut agenda: Agenda, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
-        let (mut ticks, mut short) = (JoinSet::new(), false);
-        loop {
-            self.counters.beat.store(clock::now().0.unsigned_abs(), Ordering::Relaxed);
-            short = self.is_short_of_disk(short);
-            if self.pacing.is_due(clock::now()) {
-                let pacing = self.pacing.clone();
-                // Nobody waits for it: until it is there, the old one is good enough.
-                drop(tokio::task::spawn_blocking(move || pacing.solve(clock::now())));
-            }
-            while !short && let Some(feed) = agenda.start(clock::now()) {
-                ticks.spawn(Self::tick(self.clone(), feed, stop.clone()));
-            }
-            let wake = if short { clock::now().after(SHORT_OF_DISK) } else { agenda.wake_at() };
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
-                Some(ticked) = ticks.join_next() => self.finish(&mut agenda, ticked)?,
-                () = clock::wait_until(wake) => {}
-            }
-        }
-        while let Some(ticked) = ticks.join_next().await {
-            self.finish(&mut agenda, ticked)?;
-        }
-        Ok(())
-    }
-
-    /// Whether polling must wait for the store; said once when it begins and once when it ends.
-    fn is_short_of_disk(&self, before: bool) -> bool {
-        let short = !self.store.is_healthy() || self.store.free_space().is_some_and(|free| free < RESERVE);
-        match (before, short) {
-            (false, true) => warn!("Polling waits: the store has no room or does not work."),
-            (true, false) => info!("Polling goes on."),
-            _ => {}
-        }
-        short
-    }
-
-    fn finish(
-        &self,
-        agenda: &mut Agenda,
-        ticked: Result<Result<Option<Ticked>, StoreError>, tokio::task::JoinError>,
-    ) -> Result<(), StoreError> {
-        match ticked {
-            Ok(Ok(Some(ticked))) => {
-                self.counters.polls.fetch_add(1, Ordering::Relaxed);
-                self.counters.first_polls.fetch_add(u64::from(ticked.first), Ordering::Relaxed);
-                agenda.done(ticked.feed, ticked.next_poll, clock::now());
-            }
-            Ok(Ok(None)) => {}
-            Ok(Err(e)) => return Err(e),
-            Err(e) => warn!(error = %e, "A poll panicked; this is a bug. Its feed is polled again after a restart."),
-        }
-        Ok(())
-    }
-
-    /// One poll. `None` when it was stopped before an answer came.
-    async fn tick(self: Arc<Self>, index: u32, mut stop: watch::Receiver<bool>) -> Result<Option<Ticked>, StoreError> {
-        let at = index as usize;
-        let (Some(subscription), Some(number)) = (self.feeds.get(at), self.numbers.get(at).copied()) else {
-            return Ok(None);
         };
+        let step = tokio::select! {
+            step = chain.step() => step,
+            _ = stop.wait_for(|stop| *stop) => return Ok(Ticked::Stopped),
+        };
+        visit.answered |= !matches!(&step, Err(error) if error.is_unreachable());
+        match step {
+            Ok(Step::Answer(answer)) => self.conclude(visit, Ok(answer)).await,
+            Ok(Step::Turn(chain)) => Ok(Ticked::Turned(Box::new((Visit { host: chain.host().to_owned(), ..visit }, *chain)))),
+            Err(error) if error.is_unreachable() => Ok(Ticked::Unreachable(Box::new((visit, error)))),
+            Err(error) => self.conclude(visit, Err(error)).await,
+        }
+    }
+
+    /// Reads what is remembered, and writes down that the feed is about to be asked.
+    async fn begin(&self, place: u32) -> Result<Option<(Visit, Result<Chain, PollError>)>, StoreError> {
+        let at = place as usize;
+        let (Some(subscription), Some(number)) = (self.feeds.get(at), self.numbers.get(at).copied()) else { return Ok(None) };
         let Subscription { feed, options } = subscription;
-        let before = self.store.feed_state(number).await?;
-        let first = before.polls == 0;
-        let answer = tokio::select! {
-            answer = self.fetcher.fetch(&feed.url, before.validators.as_ref(), options) => answer,
-            _ = stop.wait_for(|stop| *stop) => return Ok(None),
-        };
+        let (before, now) = (self.store.feed_state(number).await?, clock::now());
+        let url = moving::url(before.moved.as_ref(), &feed.url, before.failures, now);
+        let (validators, plain) = (before.manners.condition(before.validators.as_ref(), now), before.manners.wants_plain());
+        let from_new = url != feed.url;
+        let chain = self.fetcher.begin(Ask { url, home: &feed.url, validators, options, plain });
+        self.store.attempt(number, now).await?;
+        let host = chain.as_ref().map(|chain| chain.host().to_owned()).unwrap_or_default();
+        Ok(Some((Visit { place, number, before, from_new, host, answered: false }, chain)))
+    }
+
+    /// Reads the answer, decides, and writes all that changes.
+    async fn conclude(&self, visit: Visit, answer: Result<Answer, PollError>) -> Result<Ticked, StoreError> {
+        let Visit { place, number, before, from_new, host, answered } = visit;
+        let at = place as usize;
+        let Some(subscription) = self.feeds.get(at) else { return Ok(Ticked::Stopped) };
+        let (feed, first) = (&subscription.feed, before.polls == 0);
+        let named = host.parse::<IpAddr>().is_err() && !host.starts_with('[');
+        let word = answer.as_ref().map_or_else(|error| Word::of(error, named), |_| Word::Fine);
         let mut memory = Memory::default();
-        let asked = answer.as_ref().ok().and_then(Answer::not_before).map(|wait| clock::now().after(wait));
+        let (mut not_before, mut led_to) = (None, None);
         let outcome = match answer {
-            Err(e) => Outcome::Failed(e),
-            Ok(Answer::NotModified { validators, .. }) => Outcome::NotModified(validators),
-            Ok(Answer::Body { bytes, content_type, validators, .. }) => {
-                self.read(number, &before, bytes, content_type, validators, &mut memory).await?
+            Err(error) => Outcome::Failed(error),
+            Ok(answer) => {
+                not_before = answer.not_before.map(|wait| clock::now().after(wait));
+                led_to = answer.moved;
+                match answer.content {
+                    Content::NotModified => Outcome::NotModified(answer.validators),
+                    Content::Body { bytes, content_type } => {
+                        self.read(number, &before, bytes, content_type, answer.validators, &mut memory).await?
+                    }
+                }
             }
         };
         report(feed, &before, &outcome);
         let flooded = before.flood.as_ref().map(|flood| flood.since);
-        let update = self.plan(feed, before, &memory, outcome, asked);
+        let reply = Reply { host: &host, named, not_before, led_to: led_to.as_deref(), from_new };
+        let update = self.plan(feed, before, &memory, outcome, reply);
         if let Some(flood) = update.state.flood.as_ref().filter(|flood| flooded != Some(flood.since)) {
             warn!(feed = %feed.id, held = flood.held, "Entries look new though they are old; they are held back.");
         }
@@ -207,14 +210,14 @@ impl Poller {
             info!(feed = %feed.id, events = recorded.events, "New events.");
             self.nudge.send_replace(());
         }
-        Ok(Some(Ticked { feed: index, first, next_poll }))
+        Ok(Ticked::Over { place, first, answered, next_poll, word })
     }
 
     /// Makes the plan, and remembers what it says of articles before another plan is made.
-    fn plan(&self, feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, not_before: Option<Timestamp>) -> Update {
+    fn plan(&self, feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, reply: Reply<'_>) -> Update {
         let mut stories = self.stories.lock().unwrap_or_else(PoisonError::into_inner);
         let (instance, routes, stories_so_far) = (&self.instance, &self.routes, &stories);
-        let setting = Setting { instance, routes, stories: stories_so_far, now: clock::now(), k: self.pacing.k(), not_before };
+        let setting = Setting { instance, routes, stories: stories_so_far, now: clock::now(), k: self.pacing.k(), reply };
         let update = plan::plan(feed, before, memory, outcome, setting);
         update.claims.iter().for_each(|claim| stories.remember(claim));
         update

@@ -14,6 +14,7 @@ mod support;
 
 mod crash;
 mod delivery;
+mod guest;
 mod identity;
 mod isolation;
 mod layers;

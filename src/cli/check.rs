@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Failure;
 use crate::config::{self, Config, Env};
-use crate::fetch::{Answer, Fetcher};
+use crate::fetch::{Answer, Content, Fetcher};
 use crate::parse;
 use crate::sink::{Options, Sink, Target};
 
@@ -51,7 +51,7 @@ async fn ask(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
     let fetcher = Fetcher::new(&config.fetch).map_err(|e| Failure::runtime(crate::log::chain(&e)))?;
     let mut failures = 0;
     for subscription in config.feeds.iter() {
-        let answer = match fetcher.fetch(&subscription.feed.url, None, &subscription.options).await {
+        let answer = match fetcher.fetch(&subscription.feed.url, &subscription.options).await {
             Ok(answer) => read(answer, config.polling.max_entries),
             Err(e) => Err(e.to_string()),
         };
@@ -63,8 +63,9 @@ async fn ask(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 fn read(answer: Answer, max_entries: usize) -> Result<String, String> {
-    let Answer::Body { bytes, content_type, validators, .. } = answer else { return Ok("nothing changed".into()) };
-    let source = parse::Source { bytes: &bytes, content_type: content_type.as_deref(), url: Some(&validators.url), max_entries };
+    let Content::Body { bytes, content_type } = answer.content else { return Ok("nothing changed".into()) };
+    let url = Some(&*answer.validators.url);
+    let source = parse::Source { bytes: &bytes, content_type: content_type.as_deref(), url, max_entries };
     let document = parse::parse(&source, &Default::default()).map_err(|e| source.explain(&e))?;
     Ok(format!("{} entries, {:?}", document.entries.len(), document.head.title.unwrap_or_default()))
 }

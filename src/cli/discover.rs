@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use super::{DiscoverArgs, Failure, network};
 use crate::domain::feed::{Document, Known};
-use crate::fetch::{Answer, Fetcher, Options, Settings};
+use crate::fetch::{Content, Fetcher, Settings};
 use crate::parse::{self, ParseError, Source, discover};
 use crate::{clock, log};
 
@@ -86,8 +87,9 @@ pub async fn find(fetcher: &Fetcher, url: &str) -> Result<Vec<Found>, Failure> {
 }
 
 async fn look(fetcher: &Fetcher, url: &str) -> Result<Page, Failure> {
-    let answer = fetcher.fetch(url, None, &Options::default()).await.map_err(|e| Failure::runtime(format!("{url}: {e}")))?;
-    let Answer::Body { bytes, content_type, validators, .. } = answer else {
+    let answer = fetcher.fetch(url, &Arc::default()).await.map_err(|e| Failure::runtime(format!("{url}: {e}")))?;
+    let validators = answer.validators;
+    let Content::Body { bytes, content_type } = answer.content else {
         return Err(Failure::runtime(format!("{url}: 304 to a request without validators")));
     };
     let source = Source { bytes: &bytes, content_type: content_type.as_deref(), url: Some(&validators.url), max_entries: usize::MAX };

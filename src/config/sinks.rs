@@ -52,7 +52,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn events(&mut self, file: &File<'_>, written: Option<Vec<Spanned<String>>>) -> Vec<EventKind> {
-        const LATER: [&str; 5] = ["feed.moved", "feed.stale", "sink.disabled", "sink.recovered", "feedwire.ping"];
+        const LATER: [&str; 3] = ["sink.disabled", "sink.recovered", "feedwire.ping"];
         let known = EventKind::ALL.map(EventKind::as_str).join(", ");
         let Some(written) = written else { return vec![EventKind::Created] };
         let mut events = BTreeSet::new();

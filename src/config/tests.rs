@@ -203,7 +203,7 @@ fn a_bad_value_has_its_line_and_caret() {
 #[test]
 fn contradictions_are_told_all_at_once() {
     complaint(
-        "[polling]\nmin_interval = \"1h\"\nmax_interval = \"5m\"\nper_host = 0\n[feeds.a]\nurl = \"https://a.ua/rss\"\ninterval = \"1m\"\n[sinks.s]\nevents = [\"feed.moved\", \"entry.deleted\"]\nfilter.include = [\"(\"]\n",
+        "[polling]\nmin_interval = \"1h\"\nmax_interval = \"5m\"\nper_host = 0\n[feeds.a]\nurl = \"https://a.ua/rss\"\ninterval = \"1m\"\n[sinks.s]\nevents = [\"sink.disabled\", \"entry.deleted\"]\nfilter.include = [\"(\"]\n",
         "f.toml:3:16: max_interval is shorter than min_interval (1h)
   |
 3 | max_interval = \"5m\"
@@ -219,15 +219,15 @@ f.toml:7:12: interval is shorter than [polling] min_interval (1h)
 7 | interval = \"1m\"
   |            ^^^^
 
-f.toml:9:11: this type of event comes with a later release; today there are entry.created, entry.updated, feed.flood, feed.failing, feed.recovered, feed.gone, feed.gap
+f.toml:9:11: this type of event comes with a later release; today there are entry.created, entry.updated, feed.flood, feed.failing, feed.recovered, feed.gone, feed.gap, feed.moved, feed.stale
   |
-9 | events = [\"feed.moved\", \"entry.deleted\"]
-  |           ^^^^^^^^^^^^
+9 | events = [\"sink.disabled\", \"entry.deleted\"]
+  |           ^^^^^^^^^^^^^^^
 
-f.toml:9:25: not a type of event: there are entry.created, entry.updated, feed.flood, feed.failing, feed.recovered, feed.gone, feed.gap
+f.toml:9:28: not a type of event: there are entry.created, entry.updated, feed.flood, feed.failing, feed.recovered, feed.gone, feed.gap, feed.moved, feed.stale
   |
-9 | events = [\"feed.moved\", \"entry.deleted\"]
-  |                         ^^^^^^^^^^^^^^^
+9 | events = [\"sink.disabled\", \"entry.deleted\"]
+  |                            ^^^^^^^^^^^^^^^
 
 f.toml:10:19: not a regular expression: unclosed group
    |

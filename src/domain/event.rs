@@ -34,11 +34,18 @@ pub enum EventKind {
     /// For operators: every entry of a known feed was new, so some may have come and gone unseen.
     #[serde(rename = "feed.gap")]
     Gap,
+    /// For operators: permanent redirects are believed, and the new URL is asked from now on.
+    #[serde(rename = "feed.moved")]
+    Moved,
+    /// For operators: a feed answers, but has had nothing new for much longer than is usual for it.
+    #[serde(rename = "feed.stale")]
+    Stale,
 }
 
 impl EventKind {
     /// Every kind, for messages that list them.
-    pub const ALL: [Self; 7] = [Self::Created, Self::Updated, Self::Flood, Self::Failing, Self::Recovered, Self::Gone, Self::Gap];
+    pub const ALL: [Self; 9] =
+        [Self::Created, Self::Updated, Self::Flood, Self::Failing, Self::Recovered, Self::Gone, Self::Gap, Self::Moved, Self::Stale];
 
     /// The name on the wire.
     #[must_use]
@@ -51,6 +58,8 @@ impl EventKind {
             Self::Recovered => "feed.recovered",
             Self::Gone => "feed.gone",
             Self::Gap => "feed.gap",
+            Self::Moved => "feed.moved",
+            Self::Stale => "feed.stale",
         }
     }
 }
@@ -140,6 +149,9 @@ pub enum What {
     /// To a feed: how it fares.
     #[serde(rename = "health")]
     Health(HealthReport),
+    /// To a feed: it has another URL.
+    #[serde(rename = "move")]
+    Moved(MoveReport),
 }
 
 /// What happened to an entry.
@@ -186,10 +198,23 @@ pub struct HealthReport {
     pub failures: u32,
     /// When a poll succeeded before that, in RFC 3339, if one ever did.
     pub last_success: Option<String>,
+    /// When an entry was last found new, in RFC 3339.
+    pub last_new: Option<String>,
+    /// The kind of the failure, see [`PollError::class`](super::failure::PollError::class).
+    pub class: Option<String>,
     /// The last failure in words.
     pub error: Option<String>,
     /// How many entries the document has.
     pub entries: u32,
+}
+
+/// Where a feed has moved to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveReport {
+    /// The URL that was asked so far.
+    pub from: String,
+    /// The URL that is asked from now on.
+    pub to: String,
 }
 
 impl Happening {
@@ -205,7 +230,7 @@ impl Happening {
     pub fn entry(&self) -> Option<&Entry> {
         match &self.what {
             What::Entry(report) => Some(&report.entry),
-            What::Flood(_) | What::Health(_) => None,
+            What::Flood(_) | What::Health(_) | What::Moved(_) => None,
         }
     }
 }

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::conditional::{Manners, Validators};
 use super::entry::Entry;
 use super::hints::{Hints, Standing};
+use super::moving::Move;
 use super::rate::Rate;
+use super::throttle::Rest;
 use super::time::Timestamp;
 
 /// The name of a feed in the configuration: its identity for good, whatever its URL becomes.
@@ -62,17 +65,6 @@ pub struct Pace {
     pub max: Duration,
 }
 
-/// What a conditional request sends back, byte for byte (RFC 9110 §13).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Validators {
-    /// `ETag`, sent as `If-None-Match`.
-    pub etag: Option<Vec<u8>>,
-    /// `Last-Modified`, sent as `If-Modified-Since`.
-    pub last_modified: Option<Vec<u8>>,
-    /// The URL that gave them, after redirects: they are sent to no other.
-    pub url: String,
-}
-
 /// What is remembered of a feed between two polls. Everything that decides the next poll is in here, so a restart makes nothing early.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeedState {
@@ -92,8 +84,10 @@ pub struct FeedState {
     pub standing: Standing,
     /// What the last answer said about it: no sooner than this.
     pub not_before: Option<Timestamp>,
-    /// When the last request went out.
+    /// When the last poll that was recorded took place.
     pub last_poll: Option<Timestamp>,
+    /// When the last request was about to go out, recorded before it did.
+    pub attempted: Option<Timestamp>,
     /// When the last poll succeeded.
     pub last_success: Option<Timestamp>,
     /// When an entry was last found new.
@@ -114,6 +108,18 @@ pub struct FeedState {
     pub flood: Option<Flood>,
     /// Since when the server says that the feed is gone for good.
     pub gone: Option<Gone>,
+    /// Whose rest the last answer asked for.
+    pub rest: Option<Rest>,
+    /// Where permanent redirects lead.
+    pub moved: Option<Move>,
+    /// How the server takes conditional requests.
+    pub manners: Manners,
+    /// Posts in a second when it last had something new: what is usual for it.
+    pub usual: f32,
+    /// Whether it has fallen silent.
+    pub stale: bool,
+    /// Whether operators were told that it fails.
+    pub told: bool,
 }
 
 /// A server said 410.
@@ -225,44 +231,4 @@ pub enum Body {
     Parsed(Box<Entry>),
     /// It could not be read; its neighbours can.
     Broken(String),
-}
-
-/// Why a poll brought no document. Data for the plan, never a reason to stop.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PollError {
-    /// The name could not be resolved.
-    #[error("the host name could not be resolved: {0}")]
-    Dns(String),
-    /// No connection.
-    #[error("no connection: {0}")]
-    Connect(String),
-    /// The certificate or the handshake was refused.
-    #[error("TLS failed: {0}")]
-    Tls(String),
-    /// It took longer than `timeout`.
-    #[error("no complete answer within {}", humantime::format_duration(*.0))]
-    Timeout(Duration),
-    /// The connection broke, or the body ended early or could not be decoded.
-    #[error("the answer broke off: {0}")]
-    Broken(String),
-    /// The address is private and not allowed.
-    #[error("{0} is not a public address; allow_private can permit it")]
-    Forbidden(String),
-    /// A redirect that cannot be followed.
-    #[error("bad redirect: {0}")]
-    Redirect(String),
-    /// A status that brings no document.
-    #[error("the server answered {status}")]
-    Refused {
-        /// The HTTP status code.
-        status: u16,
-        /// How long the server asked us to stay away.
-        retry_after: Option<Duration>,
-    },
-    /// More than `max_body` bytes.
-    #[error("the document is larger than {0} bytes")]
-    TooLarge(u64),
-    /// Not a feed, or one that cannot be read.
-    #[error("not a readable feed: {0}")]
-    Malformed(String),
 }

@@ -19,6 +19,13 @@ pub mod identity;
 pub mod hints;
 pub mod rate;
 
+pub mod failure;
+
+pub mod conditional;
+pub mod moving;
+pub mod outage;
+pub mod throttle;
+
 pub mod feed;
 
 pub mod memory;

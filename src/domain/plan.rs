@@ -1,20 +1,24 @@
 //! All that one poll changes: (feed, what was remembered, what came of the poll, now) → [`Update`]. Pure: it neither reads nor writes.
 
+use super::conditional::Validators;
 use super::delivery::Order;
 use super::entry::Entry;
-use super::event::{EventId, EventKind, FloodReport, Happening, HealthReport, Report, Scene, What};
-use super::feed::{Backlog, Body, Document, Feed, FeedState, Fingerprint, PollError, Validators};
+use super::event::{EventId, EventKind, FloodReport, Happening, HealthReport, MoveReport, Report, Scene, What};
+use super::failure::PollError;
+use super::feed::{Backlog, Body, Document, Feed, FeedState, Fingerprint};
 use super::filter::{Duplicates, Route};
 use super::health;
 use super::hints::Standing;
 use super::identity::{self, Alias, Key};
 use super::memory::{Cold, Hot, Mark, Memory, Minute};
 use super::merge::{Found, Merged, merge};
+use super::moving;
 use super::rate::Rate;
 use super::recognise::Suspect;
 use super::schedule::{self, Outlook};
 use super::story::{self, Claim, Stories};
 use super::text;
+use super::throttle::{Rest, Word};
 use super::time::Timestamp;
 
 /// Titles in the report of a flood.
@@ -143,8 +147,23 @@ pub struct Setting<'a> {
     pub now: Timestamp,
     /// What the [budget](super::budget) leaves: the higher, the longer every wait.
     pub k: f64,
-    /// What the answer said of the next request, by whatever header: no sooner than this.
+    /// What is known of the answer beside what it brought.
+    pub reply: Reply<'a>,
+}
+
+/// Who answered, and what was said around the document.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reply<'a> {
+    /// The host that was asked last.
+    pub host: &'a str,
+    /// Whether it has a name, and is not just an address.
+    pub named: bool,
+    /// No sooner than this is the next request wanted, by whatever header.
     pub not_before: Option<Timestamp>,
+    /// Where nothing but permanent redirects led.
+    pub led_to: Option<&'a str>,
+    /// Whether the URL was asked that such redirects had led to before.
+    pub from_new: bool,
 }
 
 /// Makes the plan. `memory.cold` must answer for all of [`Sifted::wanted`].
@@ -152,21 +171,27 @@ pub struct Setting<'a> {
 pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, setting: Setting<'_>) -> Update {
     let (base, first_poll, now) = (before.polls, !before.established, setting.now);
     let earlier = before.clone();
-    let mut state = FeedState { polls: base + 1, last_poll: Some(now), not_before: setting.not_before, ..before };
-    let mut read = None;
+    let mut state = FeedState { polls: base + 1, last_poll: Some(now), not_before: setting.reply.not_before, ..before };
+    let (mut read, mut error) = (None, None);
     match outcome {
-        Outcome::Failed(error) => fail(feed, &mut state, &error, now),
+        Outcome::Failed(failure) => {
+            fail(feed, &mut state, &failure, setting);
+            error = Some(failure);
+        }
         Outcome::NotModified(validators) => {
+            state.manners.not_modified();
             merge_validators(&mut state.validators, validators);
             observe(&mut state, None, now);
             succeed(feed, &mut state, setting);
         }
         Outcome::Unchanged(validators) => {
+            state.manners.sent(earlier.validators.as_ref(), false, now);
             state.validators = worth_keeping(validators);
             observe(&mut state, None, now);
             succeed(feed, &mut state, setting);
         }
         Outcome::Modified { validators, body, mut sifted } => {
+            state.manners.sent(earlier.validators.as_ref(), true, now);
             let mut merged = merge(memory, &state, &sifted.document, &sifted.suspects, now);
             observe(&mut state, Some((&sifted, &merged)), now);
             if first_poll {
@@ -191,9 +216,10 @@ pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, s
     };
     let mut update = Update { base, state, hot: None, cold: vec![], marks: None, scene, events: vec![], claims: vec![] };
     let mut teller = Teller { feed, setting, update: &mut update };
-    if let Some((kind, report)) = health::told(&earlier, &teller.update.state) {
+    if let Some((kind, report)) = health::tell(&earlier, &mut teller.update.state, error.as_ref(), now) {
         teller.notice(kind, What::Health(report));
     }
+    teller.moved(&earlier);
     if let Some((mut sifted, merged)) = read {
         teller.flood(&sifted, &merged);
         teller.gap(&earlier, memory, &merged);
@@ -235,14 +261,25 @@ impl Teller<'_> {
         self.notice(EventKind::Flood, What::Flood(report));
     }
 
-    /// Every entry of a known feed is new: some may have rolled off between two polls.
+    /// Tells operators when a permanent redirect is believed.
+    fn moved(&mut self, earlier: &FeedState) {
+        let believed = |state: &FeedState| state.moved.as_ref().filter(|m| m.believed).map(|m| m.to.clone());
+        if let Some(to) = believed(&self.update.state).filter(|to| believed(earlier).as_ref() != Some(to)) {
+            let from = believed(earlier).unwrap_or_else(|| self.feed.url.clone());
+            self.notice(EventKind::Moved, What::Moved(MoveReport { from, to }));
+        }
+    }
+
+    /// Every entry of a known feed is new: some may have rolled off between two polls, so the next one comes in half the time.
     fn gap(&mut self, earlier: &FeedState, memory: &Memory, merged: &Merged) {
         let created = merged.found.iter().filter(|f| f.kind == EventKind::Created).count();
         let (entries, first) = (self.update.state.entries, self.update.scene.first_poll);
         if !first && entries > 1 && created as u64 == u64::from(entries) && !memory.hot.is_empty() {
             let last_success = earlier.last_success.map(|t| t.to_string());
-            let report = HealthReport { failures: 0, last_success, error: None, entries };
-            self.notice(EventKind::Gap, What::Health(report));
+            self.notice(EventKind::Gap, What::Health(HealthReport { last_success, entries, ..HealthReport::default() }));
+            let (now, state) = (self.setting.now, &mut self.update.state);
+            let half = now.since(earlier.last_poll.unwrap_or(now)) / 2;
+            state.next_poll = state.next_poll.min(now.after(half)).max(schedule::soonest(&self.feed.pace, state, now));
         }
     }
 
@@ -288,7 +325,10 @@ fn remember(state: &mut FeedState, validators: Validators, body: u128, document:
     state.repairs = document.repairs.iter().map(|(fault, count)| ((*fault).to_owned(), *count)).collect();
 }
 
-fn fail(feed: &Feed, state: &mut FeedState, error: &PollError, now: Timestamp) {
+fn fail(feed: &Feed, state: &mut FeedState, error: &PollError, setting: Setting<'_>) {
+    let Setting { now, reply, .. } = setting;
+    state.manners.failed(matches!(error, PollError::Undecodable(_)), now);
+    state.rest = Rest::of(Word::of(error, reply.named), reply.host, now);
     state.failures = state.failures.saturating_add(1);
     state.last_error = Some(error.to_string().chars().take(LONGEST_ERROR).collect());
     state.gone = health::gone(state.gone, error, now);
@@ -303,25 +343,30 @@ fn observe(state: &mut FeedState, read: Option<(&Sifted, &Merged)>, now: Timesta
     let date = |suspect: &Suspect| suspect.date.timestamp().unwrap_or_default();
     let created = merged.found.iter().filter(|f| f.kind == EventKind::Created);
     let posts: Vec<_> = created.map(|f| sifted.suspects.get(f.suspect).map(date).unwrap_or_default()).collect();
-    state.last_new = if posts.is_empty() { state.last_new } else { Some(now) };
     if !state.established {
         let dates: Vec<_> = sifted.suspects.iter().map(date).collect();
         state.rate = Rate::seeded(now, &dates, sifted.document.head.hints.update_every);
+        (state.last_new, state.usual) = (Some(now), state.rate.per_second() as f32);
         return;
     }
     // Where all is new, more may have rolled off unseen: then only the time that the document covers was observed.
     let all = posts.len() > 1 && posts.len() >= sifted.document.entries.len();
     let since = posts.iter().copied().min().filter(|_| all).map_or(last, |oldest| oldest.max(last).min(now));
     state.rate.observe(now, since, &posts);
+    if !posts.is_empty() {
+        (state.last_new, state.usual, state.stale) = (Some(now), state.rate.per_second() as f32, false);
+    }
 }
 
 fn succeed(feed: &Feed, state: &mut FeedState, setting: Setting<'_>) {
-    let Setting { now, k, not_before, .. } = setting;
+    let Setting { now, k, reply, .. } = setting;
+    let not_before = reply.not_before;
     state.established = true;
     state.failures = 0;
-    state.gone = None;
-    state.last_error = None;
+    (state.gone, state.rest, state.last_error) = (None, None, None);
     state.last_success = Some(now);
+    state.moved = moving::learn(state.moved.take(), reply.led_to.map(str::to_owned), reply.from_new, now);
+    state.stale |= health::is_silent(state, now);
     let (pace, window, cost) = (&feed.pace, state.entries, schedule::cost(state));
     let outlook = Outlook { pace, rate: &state.rate, standing: &state.standing, not_before, window, cost, k };
     state.next_poll = schedule::after_success(&outlook, &feed.id, state.polls, now);

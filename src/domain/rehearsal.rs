@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::conditional::Validators;
 use super::delivery::Order;
 use super::entry::{Entry, Markup};
 use super::event::{EventKind, Happening, What};
-use super::feed::{Backlog, Body, Document, Feed, FeedId, FeedState, Fingerprint, Head, Pace, Scanned, Validators};
+use super::feed::{Backlog, Body, Document, Feed, FeedId, FeedState, Fingerprint, Head, Pace, Scanned};
 use super::filter::{Duplicates, Filter, Route};
 use super::memory::{Cold, Hot, Mark, Memory};
-use super::plan::{Destination, Outcome, Setting, Sifted, plan};
+use super::plan::{Destination, Outcome, Reply, Setting, Sifted, plan};
 use super::story::Stories;
 use super::time::{Moment, Timestamp};
 
@@ -66,6 +67,8 @@ pub(super) struct Rehearsal {
     pub(super) health: bool,
     /// What every answer says of the next request.
     pub(super) not_before: Option<Timestamp>,
+    /// Where permanent redirects lead.
+    pub(super) led_to: Option<&'static str>,
     /// Every event, the ids included.
     pub(super) told: Vec<(Happening, Vec<Destination>)>,
 }
@@ -89,6 +92,7 @@ impl Rehearsal {
             duplicates: Duplicates::Mark,
             health: false,
             not_before: None,
+            led_to: None,
             told: vec![],
         }
     }
@@ -104,8 +108,14 @@ impl Rehearsal {
         }
         let (events, filter) = (Arc::from(EventKind::ALL), Arc::new(Filter::default()));
         let route = Route { sink: 1, events, order: Order::Feed, filter, duplicates: self.duplicates };
-        let setting =
-            Setting { instance: "main", routes: &[route], stories: &self.stories, now: self.now, k: K, not_before: self.not_before };
+        let setting = Setting {
+            instance: "main",
+            routes: &[route],
+            stories: &self.stories,
+            now: self.now,
+            k: K,
+            reply: Reply { not_before: self.not_before, led_to: self.led_to, ..Reply::default() },
+        };
         let update = plan(&self.feed, self.state.clone(), &memory, outcome, setting);
         assert_eq!((update.base, update.state.polls), (self.state.polls, self.state.polls + 1));
         update.claims.iter().for_each(|claim| self.stories.remember(claim));
@@ -115,7 +125,7 @@ impl Rehearsal {
         self.cold.extend(update.cold);
         self.told.extend(update.events.iter().cloned());
         let told = update.events.iter().map(|(happening, _)| happening);
-        told.filter(|h| self.health || !matches!(h.what, What::Health(_))).map(line).collect()
+        told.filter(|h| self.health || !matches!(h.what, What::Health(_) | What::Moved(_))).map(line).collect()
     }
 
     pub(super) fn poll(&mut self, entries: &[Entry]) -> Vec<String> {
@@ -133,6 +143,7 @@ fn line(happening: &Happening) -> String {
     match &happening.what {
         What::Entry(report) => format!("{} {}", happening.kind, report.entry.title.as_deref().unwrap_or("-")),
         What::Health(health) => format!("{} {}", happening.kind, health.failures),
+        What::Moved(moved) => format!("{} {}", happening.kind, moved.to),
         What::Flood(flood) => format!("{} {}/{}", happening.kind, flood.held, flood.entries),
     }
 }

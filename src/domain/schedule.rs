@@ -11,7 +11,8 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::budget::Share;
-use super::feed::{FeedId, FeedState, Pace, PollError};
+use super::failure::PollError;
+use super::feed::{FeedId, FeedState, Pace};
 use super::hints::Standing;
 use super::rate::Rate;
 use super::time::Timestamp;
@@ -74,29 +75,37 @@ pub fn after_failure(pace: &Pace, failures: u32, error: &PollError, id: &FeedId,
     let doubled = pace.min.saturating_mul(1 << failures.min(20)).min(LONGEST_BACKOFF);
     let asked = match error {
         PollError::Refused { retry_after: Some(wait), .. } => (*wait).min(LONGEST_BACKOFF),
+        PollError::Blocked { retry_after, .. } => retry_after.unwrap_or_default().clamp(COOL_DOWN, LONGEST_BACKOFF),
         PollError::Refused { status: 403 | 429, .. } => COOL_DOWN.min(pace.max.max(pace.min)),
         _ => Duration::ZERO,
     };
     now.after(stretched(doubled.max(asked).max(pace.fixed.unwrap_or_default()), id, polls))
 }
 
-/// When a feed that was polled before is due, should its pace have been set anew since: sooner if the new pace is faster, never because
-/// of a restart, and never sooner than was asked.
+/// When a feed that was polled before is due after a restart, should its pace have been set anew since: sooner if the new pace is faster,
+/// never because of the restart, and never sooner than was asked. A clock that was set back by less or more leaves it the wait that it had.
 #[must_use]
-pub fn revised(pace: &Pace, state: &FeedState) -> Timestamp {
-    match state.last_poll {
+pub fn revised(pace: &Pace, state: &FeedState, now: Timestamp) -> Timestamp {
+    let due = match state.last_poll {
+        Some(last) if last > now => return now.after(state.next_poll.since(last)),
         Some(last) if state.failures == 0 => {
             let earliest = earliest(pace, &state.standing, state.not_before, last);
-            let Some(fixed) = pace.fixed else {
-                let latest = last.after(earliest.since(last).max(pace.max).saturating_mul(11) / 10);
-                let allowed = state.standing.allowed(latest);
-                let spread = if allowed == latest { Duration::ZERO } else { HOUR / 10 };
-                return state.next_poll.min(allowed.after(spread));
+            let latest = match pace.fixed {
+                Some(fixed) => last.after(fixed).max(earliest),
+                None => {
+                    let latest = last.after(earliest.since(last).max(pace.max).saturating_mul(11) / 10);
+                    let allowed = state.standing.allowed(latest);
+                    let spread = if allowed == latest { Duration::ZERO } else { HOUR / 10 };
+                    allowed.after(spread)
+                }
             };
-            state.next_poll.min(last.after(fixed).max(earliest))
+            state.next_poll.min(latest)
         }
         _ => state.next_poll,
-    }
+    };
+    // It was asked, and nobody lived to write down what came of it.
+    let lost = state.attempted.filter(|at| state.last_poll.is_none_or(|last| *at > last) && *at <= now);
+    lost.map_or(due, |at| due.max(at.after(pace.fixed.unwrap_or(pace.min))))
 }
 
 /// What a server's wish is worth that was heard at `now`: it is obeyed for a week.
@@ -114,7 +123,8 @@ pub fn soonest(pace: &Pace, state: &FeedState, now: Timestamp) -> Timestamp {
 /// What one poll of a feed costs, beside one that can be answered 304: a server that gives nothing to ask by sends everything every time.
 #[must_use]
 pub fn cost(state: &FeedState) -> f64 {
-    if state.body.is_some() && state.validators.is_none() { WITHOUT_VALIDATORS } else { 1.0 }
+    let unasked = state.body.is_some() && state.validators.is_none();
+    if unasked || state.manners.is_deaf() { WITHOUT_VALIDATORS } else { 1.0 }
 }
 
 /// What a feed asks of the budget; `None` for one with a fixed interval, which has its own.

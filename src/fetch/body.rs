@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use flate2::bufread::MultiGzDecoder;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
-use crate::domain::feed::PollError;
+use crate::domain::failure::PollError;
 
 /// Codings on top of each other.
 const MOST_CODINGS: usize = 2;
@@ -90,6 +90,6 @@ fn read(decoder: impl Read, cap: u64) -> Result<Vec<u8>, PollError> {
     match result {
         Ok(_) => Ok(out),
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(PollError::Broken("the compressed body ends early".into())),
-        Err(e) => Err(PollError::Broken(format!("the body cannot be decompressed: {e}"))),
+        Err(e) => Err(PollError::Undecodable(e.to_string())),
     }
 }

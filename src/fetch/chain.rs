@@ -3,22 +3,26 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue as Wire, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-    LOCATION, USER_AGENT,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue as Wire, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION, USER_AGENT,
 };
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
-use super::{Answer, Auth, Fetcher, Options, body};
-use crate::domain::feed::{PollError, Validators};
+use super::{Answer, Ask, Auth, Content, Fetcher, Options, body};
+use crate::domain::conditional::Validators;
+use crate::domain::failure::PollError;
 use crate::domain::schedule::LONGEST_BACKOFF;
 use crate::http::{self, Trouble, address::Policy, freshness, retry_after};
 use crate::secret::HeaderValue;
+
+/// Says that a page is there to tell people from programs.
+const CHALLENGE: HeaderName = HeaderName::from_static("cf-mitigated");
 
 /// Redirects followed.
 const MOST_HOPS: usize = 5;
@@ -26,63 +30,102 @@ const MOST_HOPS: usize = 5;
 /// A longer ETag or Last-Modified is taken as absent.
 const LONGEST_VALIDATOR: usize = 1024;
 
-/// A request on its way.
-pub(super) struct Chain<'a> {
+/// A request on its way. Each step is one exchange with one host, so that whoever makes it can keep to the limits of every host that it
+/// is sent on to.
+pub struct Chain {
     client: Client,
     policy: Arc<Policy>,
-    options: &'a Options,
-    validators: Option<&'a Validators>,
+    options: Arc<Options>,
+    validators: Option<Validators>,
+    /// The limit for all steps together, and what is left of it: only exchanges count, not what lies between them.
     timeout: Duration,
+    left: Duration,
     max_body: u64,
+    plain: bool,
     url: Url,
     seen: Vec<Url>,
     /// Whether every hop so far was at the feed's own origin.
     at_home: bool,
+    /// Whether every redirect so far was a permanent one that lost no encryption.
+    permanent: bool,
     /// The longest `Retry-After` of the redirects.
     stay_away: Option<Duration>,
 }
 
-impl<'a> Chain<'a> {
-    pub(super) fn new(fetcher: &Fetcher, url: &str, validators: Option<&'a Validators>, options: &'a Options) -> Result<Self, PollError> {
-        let policy = fetcher.policy(options);
+/// What a step came to.
+pub enum Step {
+    /// The end.
+    Answer(Answer),
+    /// A redirect: the next step asks [`Chain::host`].
+    Turn(Box<Chain>),
+}
+
+impl Chain {
+    pub(super) fn new(fetcher: &Fetcher, ask: Ask<'_>) -> Result<Self, PollError> {
+        let policy = fetcher.policy(ask.options);
         let client = fetcher.client(&policy).map_err(|e| PollError::Connect(e.to_string()))?;
-        let url = Url::parse(url).map_err(|e| PollError::Connect(format!("bad URL: {e}")))?;
+        let parsed = |url| Url::parse(url).map_err(|e| PollError::Connect(format!("bad URL: {e}")));
+        let (url, home) = (parsed(ask.url)?, parsed(ask.home)?);
         let settings = &fetcher.settings;
         Ok(Self {
             client,
             policy,
-            options,
-            validators,
+            options: ask.options.clone(),
+            validators: ask.validators,
             timeout: settings.timeout,
+            left: settings.timeout,
             max_body: settings.max_body,
+            plain: ask.plain,
+            at_home: url.origin() == home.origin(),
             url,
             seen: vec![],
-            at_home: true,
+            permanent: true,
             stay_away: None,
         })
     }
 
-    pub(super) async fn follow(mut self) -> Result<Answer, PollError> {
-        loop {
-            self.url.set_fragment(None);
-            let conditional = self.validators.filter(|v| v.url == self.url.as_str());
-            let answer = self.ask(conditional).await?;
-            let asked = retry_after::from_headers(answer.headers(), LONGEST_BACKOFF);
-            self.stay_away = self.stay_away.max(asked);
-            match answer.status() {
-                StatusCode::OK => return self.receive(answer).await,
-                StatusCode::NOT_MODIFIED if conditional.is_some() => {
-                    let (validators, not_before) = (self.validators_of(answer.headers()), self.not_before(answer.headers()));
-                    return Ok(Answer::NotModified { validators, not_before });
-                }
-                StatusCode::NOT_MODIFIED => return Err(PollError::Broken("304 to a request without validators".into())),
-                status @ (StatusCode::MOVED_PERMANENTLY
-                | StatusCode::FOUND
-                | StatusCode::SEE_OTHER
-                | StatusCode::TEMPORARY_REDIRECT
-                | StatusCode::PERMANENT_REDIRECT) => self.turn(status, answer.headers())?,
-                status => return Err(PollError::Refused { status: status.as_u16(), retry_after: self.stay_away }),
+    /// Whom the next step asks; empty for a URL without a host, which no step will ask.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// One exchange. Cancel safe: dropping the future drops the connection.
+    ///
+    /// # Errors
+    /// [`PollError`], without any secret in it.
+    pub async fn step(mut self) -> Result<Step, PollError> {
+        let from = Instant::now();
+        let exchanged = tokio::time::timeout(self.left, self.exchange()).await;
+        match exchanged.unwrap_or(Err(PollError::Timeout(self.timeout)))? {
+            Some(answer) => Ok(Step::Answer(answer)),
+            None => {
+                self.left = self.left.saturating_sub(from.elapsed());
+                Ok(Step::Turn(Box::new(self)))
             }
+        }
+    }
+
+    /// `None` after a redirect.
+    async fn exchange(&mut self) -> Result<Option<Answer>, PollError> {
+        self.url.set_fragment(None);
+        let conditional = self.validators.as_ref().filter(|v| v.url == self.url.as_str());
+        let answer = self.ask(conditional).await?;
+        let asked = retry_after::from_headers(answer.headers(), LONGEST_BACKOFF);
+        self.stay_away = self.stay_away.max(asked);
+        match answer.status() {
+            StatusCode::OK => self.receive(answer).await.map(Some),
+            StatusCode::NOT_MODIFIED if conditional.is_some() => Ok(Some(self.answer(answer.headers(), Content::NotModified))),
+            StatusCode::NOT_MODIFIED => Err(PollError::Broken("304 to a request without validators".into())),
+            status @ (StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT) => self.turn(status, answer.headers()).map(|()| None),
+            _ if answer.headers().get(CHALLENGE).is_some_and(|value| value == "challenge") => {
+                Err(PollError::Blocked { status: answer.status().as_u16(), retry_after: self.stay_away })
+            }
+            status => Err(PollError::Refused { status: status.as_u16(), retry_after: self.stay_away }),
         }
     }
 
@@ -119,6 +162,9 @@ impl<'a> Chain<'a> {
         };
         put(IF_NONE_MATCH, conditional.and_then(|v| v.etag.as_ref()));
         put(IF_MODIFIED_SINCE, conditional.and_then(|v| v.last_modified.as_ref()));
+        if self.plain {
+            headers.insert(ACCEPT_ENCODING, Wire::from_static("identity"));
+        }
         if self.at_home {
             self.put_credentials(&mut headers);
         }
@@ -162,6 +208,8 @@ impl<'a> Chain<'a> {
         }
         next.set_fragment(None);
         self.at_home &= next.origin() == self.url.origin();
+        let in_the_clear = self.url.scheme() == "https" && next.scheme() == "http";
+        self.permanent &= matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT) && !in_the_clear;
         self.seen.push(std::mem::replace(&mut self.url, next));
         if self.seen.contains(&self.url) {
             return Err(bad("in a circle"));
@@ -173,7 +221,7 @@ impl<'a> Chain<'a> {
     }
 
     async fn receive(&self, answer: Response) -> Result<Answer, PollError> {
-        let (validators, not_before) = (self.validators_of(answer.headers()), self.not_before(answer.headers()));
+        let mut received = self.answer(answer.headers(), Content::NotModified);
         let content_type = answer.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let codings = body::codings(answer.headers())?;
         let compressed = self.read(answer).await?;
@@ -181,7 +229,14 @@ impl<'a> Chain<'a> {
         if bytes.is_empty() {
             return Err(PollError::Broken("an empty body".into()));
         }
-        Ok(Answer::Body { bytes, content_type, validators, not_before })
+        received.content = Content::Body { bytes, content_type };
+        Ok(received)
+    }
+
+    fn answer(&self, headers: &HeaderMap, content: Content) -> Answer {
+        let moved = (self.permanent && !self.seen.is_empty()).then(|| self.url.to_string());
+        let not_before = self.stay_away.max(freshness::from_headers(headers));
+        Answer { content, validators: self.validators_of(headers), not_before, moved }
     }
 
     async fn read(&self, mut answer: Response) -> Result<Vec<u8>, PollError> {
@@ -197,10 +252,6 @@ impl<'a> Chain<'a> {
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
-    }
-
-    fn not_before(&self, headers: &HeaderMap) -> Option<Duration> {
-        self.stay_away.max(freshness::from_headers(headers))
     }
 
     /// Copied out of the answer: a stored header value would keep the whole read buffer alive.

@@ -13,7 +13,11 @@ use ipnet::IpNet;
 use reqwest::Client;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue as Wire};
 
-use crate::domain::feed::{Feed, PollError, Validators};
+pub use chain::{Chain, Step};
+
+use crate::domain::conditional::Validators;
+use crate::domain::failure::PollError;
+use crate::domain::feed::Feed;
 use crate::http::{self, address};
 use crate::secret::{HeaderValue, Secret};
 
@@ -78,37 +82,46 @@ pub enum Auth {
     Bearer(Secret),
 }
 
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// Where.
+    pub url: &'a str,
+    /// The URL of the configuration: credentials go to its origin.
+    pub home: &'a str,
+    /// Sent where they came from and nowhere else.
+    pub validators: Option<Validators>,
+    /// How.
+    pub options: &'a Arc<Options>,
+    /// Whether the body must not be compressed.
+    pub plain: bool,
+}
+
 /// What a server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub struct Answer {
+    /// The document, if there is one.
+    pub content: Content,
+    /// Of this answer; `url` is where it came from after redirects. To a 304: a missing one leaves the stored one as it is.
+    pub validators: Validators,
+    /// How long the server says that there is nothing to be had: its freshness, or `Retry-After` on the way, whichever is longer.
+    pub not_before: Option<Duration>,
+    /// Where it came from, if nothing but permanent redirects led there.
+    pub moved: Option<String>,
+}
+
+/// What an answer brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
     /// 304.
-    NotModified {
-        /// Those the answer carried; a missing one leaves the stored one as it is.
-        validators: Validators,
-        /// How long the server says that there is nothing to be had: its freshness, or `Retry-After` on the way, whichever is longer.
-        not_before: Option<Duration>,
-    },
+    NotModified,
     /// 200.
     Body {
         /// Decompressed.
         bytes: Vec<u8>,
         /// `Content-Type`, as sent.
         content_type: Option<String>,
-        /// Of this answer; `url` is where it came from after redirects.
-        validators: Validators,
-        /// See above.
-        not_before: Option<Duration>,
     },
-}
-
-impl Answer {
-    /// How long the server says that there is nothing to be had.
-    #[must_use]
-    pub fn not_before(&self) -> Option<Duration> {
-        match self {
-            Self::NotModified { not_before, .. } | Self::Body { not_before, .. } => *not_before,
-        }
-    }
 }
 
 /// The HTTP client cannot be built.
@@ -138,16 +151,25 @@ impl Fetcher {
         Ok(fetcher)
     }
 
-    /// One conditional GET, redirects included, in `Settings::timeout` altogether. `validators` are sent where they came from and nowhere
-    /// else. Cancel safe: dropping the future drops the connection.
+    /// A conditional GET that has not begun: the first [step](Chain::step) asks the first host.
+    ///
+    /// # Errors
+    /// When there is nothing to be asked.
+    pub fn begin(&self, ask: Ask<'_>) -> Result<Chain, PollError> {
+        Chain::new(self, ask)
+    }
+
+    /// One GET, redirects included, in `Settings::timeout` altogether. Cancel safe: dropping the future drops the connection.
     ///
     /// # Errors
     /// [`PollError`], without any secret in it.
-    pub async fn fetch(&self, url: &str, validators: Option<&Validators>, options: &Options) -> Result<Answer, PollError> {
-        let chain = chain::Chain::new(self, url, validators, options)?;
-        match tokio::time::timeout(self.settings.timeout, chain.follow()).await {
-            Ok(answer) => answer,
-            Err(_) => Err(PollError::Timeout(self.settings.timeout)),
+    pub async fn fetch(&self, url: &str, options: &Arc<Options>) -> Result<Answer, PollError> {
+        let mut chain = self.begin(Ask { url, home: url, validators: None, options, plain: false })?;
+        loop {
+            match chain.step().await? {
+                Step::Answer(answer) => return Ok(answer),
+                Step::Turn(next) => chain = *next,
+            }
         }
     }
 

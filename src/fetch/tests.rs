@@ -67,13 +67,25 @@ fn fetcher(timeout: u64, allow: &[&str]) -> Fetcher {
 }
 
 async fn get(server: &Canned, path: &str) -> Result<Answer, PollError> {
-    fetcher(5000, &["127.0.0.0/8"]).fetch(&server.url(path), None, &Options::default()).await
+    fetcher(5000, &["127.0.0.0/8"]).fetch(&server.url(path), &Arc::default()).await
 }
 
 async fn body_of(response: Vec<u8>) -> Result<String, PollError> {
-    match get(&Canned::serving(vec![response]).await, "/").await? {
-        Answer::Body { bytes, .. } => Ok(String::from_utf8(bytes).unwrap()),
-        Answer::NotModified { .. } => panic!("304"),
+    match get(&Canned::serving(vec![response]).await, "/").await?.content {
+        Content::Body { bytes, .. } => Ok(String::from_utf8(bytes).unwrap()),
+        Content::NotModified => panic!("304"),
+    }
+}
+
+/// One conditional GET, redirects included.
+async fn ask(fetcher: &Fetcher, url: &str, validators: Validators) -> Result<Answer, PollError> {
+    let options = Arc::default();
+    let mut chain = fetcher.begin(Ask { url, home: url, validators: Some(validators), options: &options, plain: false })?;
+    loop {
+        match chain.step().await? {
+            Step::Answer(answer) => return Ok(answer),
+            Step::Turn(next) => chain = *next,
+        }
     }
 }
 
@@ -105,14 +117,12 @@ async fn a_request_says_who_asks_for_what() {
 /// P18, P20 and P36: freshness of a 200, of a 304, and Retry-After wherever it stands.
 #[tokio::test]
 async fn the_server_says_when_there_is_something_new() {
-    let not_before = |answer: Answer| match answer {
-        Answer::Body { not_before, .. } | Answer::NotModified { not_before, .. } => not_before.map(|d| d.as_secs()),
-    };
+    let not_before = |answer: Answer| answer.not_before.map(|d| d.as_secs());
     let of = async |responses: Vec<Vec<u8>>| {
         let server = Canned::serving(responses).await;
         let mine = Validators { etag: Some(b"x".to_vec()), last_modified: None, url: server.url("/") };
         let fetcher = fetcher(5000, &["127.0.0.0/8"]);
-        fetcher.fetch(&server.url("/"), Some(&mine), &Options::default()).await
+        ask(&fetcher, &server.url("/"), mine).await
     };
     assert_eq!(not_before(of(vec![ok("cache-control: max-age=600\r\nage: 100\r\n", b"x")]).await.unwrap()), Some(500));
     assert_eq!(not_before(of(vec![answer("304 Not Modified\r\ncache-control: max-age=600", b"")]).await.unwrap()), Some(600));
@@ -128,18 +138,16 @@ async fn validators_go_back_where_they_came_from_and_nowhere_else() {
     let moved = "302 Found\r\nlocation: /new";
     let server = Canned::serving(vec![answer(moved, b""), ok("etag: W/\"a\"\r\nlast-modified: yesterday\r\n", b"x")]).await;
     let fetcher = fetcher(5000, &["127.0.0.0/8"]);
-    let Answer::Body { validators, .. } = fetcher.fetch(&server.url("/old"), None, &Options::default()).await.unwrap() else {
-        panic!("304")
-    };
+    let validators = fetcher.fetch(&server.url("/old"), &Arc::default()).await.unwrap().validators;
     let expected = Validators { etag: Some(b"W/\"a\"".to_vec()), last_modified: Some(b"yesterday".to_vec()), url: server.url("/new") };
     assert_eq!(validators, expected);
 
     let not_modified = "304 Not Modified\r\netag: \"b\"";
     let again = Canned::serving(vec![answer(moved, b""), answer(not_modified, b"")]).await;
     let mine = Validators { url: again.url("/new"), ..validators.clone() };
-    let answer_304 = fetcher.fetch(&again.url("/old"), Some(&mine), &Options::default()).await.unwrap();
+    let answer_304 = ask(&fetcher, &again.url("/old"), mine).await.unwrap();
     let fresh = Validators { etag: Some(b"\"b\"".to_vec()), last_modified: None, url: again.url("/new") };
-    assert_eq!(answer_304, Answer::NotModified { validators: fresh, not_before: None });
+    assert_eq!(answer_304, Answer { content: Content::NotModified, validators: fresh, not_before: None, moved: None });
     let asked = again.asked().await;
     assert!(!asked[0].contains("if-none-match"), "{asked:?}");
     assert!(asked[1].contains("if-none-match: w/\"a\"\r\n") && asked[1].contains("if-modified-since: yesterday\r\n"), "{asked:?}");
@@ -160,7 +168,7 @@ async fn credentials_stay_at_home_for_the_whole_rest_of_the_chain() {
         user_agent: Some("Other/2".into()),
         ..Options::default()
     };
-    fetcher(5000, &["127.0.0.0/8"]).fetch(&home.url("/"), None, &options).await.unwrap();
+    fetcher(5000, &["127.0.0.0/8"]).fetch(&home.url("/"), &Arc::new(options)).await.unwrap();
     for asked in home.asked().await {
         assert!(asked.contains("authorization: basic dtpw") && asked.contains("x-key: k1") && asked.contains("x-plain: p1"), "{asked}");
     }
@@ -245,7 +253,7 @@ async fn a_dripping_body_is_ended_by_the_deadline() {
         }
     });
     let from = Instant::now();
-    let error = fetcher(200, &["127.0.0.0/8"]).fetch(&url, None, &Options::default()).await.unwrap_err();
+    let error = fetcher(200, &["127.0.0.0/8"]).fetch(&url, &Arc::default()).await.unwrap_err();
     assert_eq!(error, PollError::Timeout(Duration::from_millis(200)));
     assert!(from.elapsed() < Duration::from_secs(5));
 }
@@ -257,27 +265,27 @@ async fn private_places_are_not_connected_to() {
     let hosts = ["127.0.0.1", "2130706433", "0x7f000001", "127.1", "①27.0.0.1", "[::ffff:127.0.0.1]", "localhost"];
     for host in hosts {
         let url = format!("http://{host}:{port}/");
-        let error = fetcher(2000, &[]).fetch(&url, None, &Options::default()).await.unwrap_err();
+        let error = fetcher(2000, &[]).fetch(&url, &Arc::default()).await.unwrap_err();
         assert!(matches!(error, PollError::Forbidden(_)), "{host}: {error}");
     }
-    let allowed_elsewhere = fetcher(2000, &["10.0.0.0/8"]).fetch(&format!("http://127.0.0.1:{port}/"), None, &Options::default()).await;
+    let allowed_elsewhere = fetcher(2000, &["10.0.0.0/8"]).fetch(&format!("http://127.0.0.1:{port}/"), &Arc::default()).await;
     assert!(matches!(allowed_elsewhere, Err(PollError::Forbidden(_))));
     let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
     assert!(nobody.is_err(), "a connection was made");
     let server = Canned::serving(vec![ok("", b"x")]).await;
     let options = Options { allow_private: vec!["127.0.0.0/8".parse().unwrap()], ..Options::default() };
-    assert!(fetcher(2000, &[]).fetch(&server.url("/"), None, &options).await.is_ok());
+    assert!(fetcher(2000, &[]).fetch(&server.url("/"), &Arc::new(options)).await.is_ok());
 }
 
 #[tokio::test]
 async fn trouble_has_a_name_and_tells_no_secret() {
     let fetcher = fetcher(2000, &["127.0.0.0/8"]);
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let closed = fetcher.fetch(&format!("http://{free}/?key=s3cret"), None, &Options::default()).await.unwrap_err();
+    let closed = fetcher.fetch(&format!("http://{free}/?key=s3cret"), &Arc::default()).await.unwrap_err();
     assert!(matches!(closed, PollError::Connect(_)), "{closed}");
-    let unknown = fetcher.fetch("http://no-such-host.invalid/?key=s3cret", None, &Options::default()).await.unwrap_err();
+    let unknown = fetcher.fetch("http://no-such-host.invalid/?key=s3cret", &Arc::default()).await.unwrap_err();
     assert!(matches!(unknown, PollError::Dns(_)), "{unknown}");
     let plain = Canned::serving(vec![b"not tls".to_vec(); 3]).await;
-    let tls = fetcher.fetch(&plain.url("/?key=s3cret").replace("http:", "https:"), None, &Options::default()).await.unwrap_err();
+    let tls = fetcher.fetch(&plain.url("/?key=s3cret").replace("http:", "https:"), &Arc::default()).await.unwrap_err();
     assert!(!format!("{closed} {unknown} {tls} {closed:?} {unknown:?} {tls:?}").contains("s3cret"));
 }

@@ -2,6 +2,7 @@
 //! in words that name no secret.
 
 pub mod address;
+pub mod domain;
 pub mod freshness;
 pub mod retry_after;
 
@@ -69,7 +70,8 @@ pub fn trouble(error: reqwest::Error) -> Trouble {
     }
     let reason = innermost(&error);
     if error.is_timeout() {
-        Trouble::Timeout
+        // It is over long before the time for a whole poll is.
+        if error.is_connect() { Trouble::Connect(format!("none within {}", humantime::format_duration(CONNECT))) } else { Trouble::Timeout }
     } else if cause::<rustls::Error>(&error).is_some() {
         Trouble::Tls(reason)
     } else if cause::<address::Unresolved>(&error).is_some() {

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::domain::entry::{Entry, Markup};
-use crate::domain::event::{Event, FloodReport, HealthReport, Level, Report, What};
+use crate::domain::event::{Event, FloodReport, HealthReport, Level, MoveReport, Report, What};
 use crate::parse::{html, plain};
 
 /// At least so many bytes are cut at a time, so that cutting comes to an end soon.
@@ -19,6 +19,7 @@ pub fn event(event: &Event, cap: Option<usize>) -> Vec<u8> {
         What::Entry(report) => report,
         What::Flood(flood) => return line(&Envelope::new(event, Subject::Flood { flood })),
         What::Health(health) => return line(&Envelope::new(event, Subject::Health { health })),
+        What::Moved(moved) => return line(&Envelope::new(event, Subject::Moved { moved })),
     };
     let Report { entry, revision, level, duplicate_of } = &**report;
     let (mut entry, duplicate_of) = (self::entry(entry, *revision), duplicate_of.as_ref().map(|id| id.0.as_str()));
@@ -192,6 +193,9 @@ enum Subject<'a> {
     Health {
         health: &'a HealthReport,
     },
+    Moved {
+        moved: &'a MoveReport,
+    },
 }
 
 #[derive(Serialize)]
@@ -214,7 +218,7 @@ impl<'a> Envelope<'a> {
         let (scene, time) = (&event.scene, event.scene.time.to_string());
         let about = match &subject {
             Subject::Entry { entry, .. } => entry.url.or(entry.id),
-            Subject::Flood { .. } | Subject::Health { .. } => Some(scene.url.as_str()),
+            Subject::Flood { .. } | Subject::Health { .. } | Subject::Moved { .. } => Some(scene.url.as_str()),
         };
         Self {
             specversion: "1.0",

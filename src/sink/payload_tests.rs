@@ -87,12 +87,24 @@ fn what_happens_to_a_feed_is_told_without_an_entry() {
     let expected = serde_json::json!({ "held": 30, "entries": 31, "examples": ["Їжак"] });
     assert_eq!(body.pointer("/data/flood"), Some(&expected));
     assert_eq!(body.pointer("/data/entry"), None);
-    let health = HealthReport { failures: 5, last_success: None, error: Some("it timed out".into()), entries: 30 };
+    let health = HealthReport {
+        failures: 5,
+        class: Some("timeout".into()),
+        error: Some("it timed out".into()),
+        entries: 30,
+        ..HealthReport::default()
+    };
     let happening = Happening { kind: EventKind::Failing, what: What::Health(health), ..sample().happening };
     let body: Value = serde_json::from_slice(&event(&Event { happening, ..sample() }, Some(65_536))).unwrap();
     assert_eq!(body.get("type").unwrap(), "feed.failing");
-    let expected = serde_json::json!({ "failures": 5, "last_success": null, "error": "it timed out", "entries": 30 });
+    let expected = serde_json::json!({
+        "failures": 5, "last_success": null, "last_new": null, "class": "timeout", "error": "it timed out", "entries": 30,
+    });
     assert_eq!(body.pointer("/data/health"), Some(&expected));
+    let moved = MoveReport { from: "https://a.ua/".into(), to: "https://b.ua/".into() };
+    let happening = Happening { kind: EventKind::Moved, what: What::Moved(moved), ..sample().happening };
+    let body: Value = serde_json::from_slice(&event(&Event { happening, ..sample() }, Some(65_536))).unwrap();
+    assert_eq!(body.pointer("/data/moved"), Some(&serde_json::json!({ "from": "https://a.ua/", "to": "https://b.ua/" })));
 }
 
 /// The format is public: what the manual shows is what is sent, key for key, in that order.

@@ -107,6 +107,14 @@ impl<'a> Group<'a> {
         Ok(next)
     }
 
+    /// A feed is about to be asked.
+    pub(super) fn attempt(&mut self, feed: u32, now: Timestamp) -> Result<(), StoreError> {
+        let stored: Option<FeedState> = self.get(Table::Feed, &key::feed(feed))?;
+        let state = FeedState { attempted: Some(now), ..stored.unwrap_or_default() };
+        self.put(Table::Feed, key::feed(feed), row::encode(&state));
+        Ok(())
+    }
+
     /// One poll: entries, events, deliveries and validators.
     pub(super) fn record(&mut self, feed: u32, update: &Update, packs: &Prepared) -> Result<Recorded, StoreError> {
         let stored = self.get(Table::Feed, &key::feed(feed))?;

@@ -7,6 +7,7 @@
 
 mod engine;
 mod entries;
+mod error;
 mod group;
 mod guard;
 mod history;
@@ -37,6 +38,7 @@ use crate::domain::plan::Update;
 use crate::domain::story::{self, Stories};
 use crate::domain::time::Timestamp;
 use engine::Engine;
+pub use error::StoreError;
 use lanes::Lanes;
 use pack::Prepared;
 
@@ -48,56 +50,6 @@ const WAITING_READS: usize = 1024;
 
 /// How long a dead letter is kept.
 pub const DEAD_RETENTION: Duration = Duration::from_secs(30 * 86_400);
-
-/// Why the store cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process holds the directory.
-    #[error("the state directory {} is in use by another feedwire; stop it, or set another state_dir", dir.display())]
-    InUse {
-        /// The state directory.
-        dir: PathBuf,
-    },
-    /// The file system refused.
-    #[error("cannot {what} {}", path.display())]
-    Io {
-        /// A verb.
-        what: &'static str,
-        /// What it was done to.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// What was read back is not what was written.
-    #[error("the state in {} is damaged: {detail}; move it aside to start afresh (every feed's next poll then only marks what it finds)", path.display())]
-    Damaged {
-        /// Where.
-        path: PathBuf,
-        /// What was found.
-        detail: String,
-    },
-    /// Anything else that the engine reports.
-    #[error("the database in {} failed", path.display())]
-    Engine {
-        /// Where.
-        path: PathBuf,
-        /// What it says.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The store was closed while it was asked.
-    #[error("the store is closed")]
-    Closed,
-}
-
-impl StoreError {
-    fn io(what: &'static str, path: &Path, source: std::io::Error) -> Self {
-        Self::Io { what, path: path.to_owned(), source }
-    }
-
-    fn damaged(path: &Path, detail: impl Into<String>) -> Self {
-        Self::Damaged { path: path.to_owned(), detail: detail.into() }
-    }
-}
 
 /// What opening needs to know.
 #[derive(Clone, Debug)]
@@ -276,6 +228,14 @@ impl Store {
     /// [`StoreError::Closed`].
     pub async fn decide(&self, feed: u32, decision: Decision) -> Result<bool, StoreError> {
         self.commit(|answer| writer::Job::Decide(feed, decision, answer)).await
+    }
+
+    /// Writes down that a feed is about to be asked; returns when it is on the disk, so that a crash does not have it asked again at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn attempt(&self, feed: u32, now: Timestamp) -> Result<(), StoreError> {
+        self.commit(|answer| writer::Job::Attempt(feed, now, answer)).await
     }
 
     /// Writes all that a poll changed, as one: returns when it is on the disk. Dropping the future loses the answer, not the write.

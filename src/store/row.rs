@@ -7,7 +7,7 @@ use crate::domain::delivery::Trials;
 use crate::domain::time::Timestamp;
 
 /// The version of every layout. A store with another one is refused; from the first release on, one with a lower one is migrated.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 
 /// No value is larger: sled puts a leaf of sixteen 8 KiB values into a file that it never syncs.
 pub(super) const LARGEST: usize = 4096;

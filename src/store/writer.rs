@@ -38,6 +38,7 @@ type Numbers = (Vec<u32>, Vec<u32>);
 
 /// What the writer can be asked to do.
 pub(super) enum Job {
+    Attempt(u32, Timestamp, oneshot::Sender<()>),
     Record(u32, Box<Update>, Prepared, oneshot::Sender<Recorded>),
     Settle {
         lane: Lane,
@@ -57,6 +58,7 @@ pub(super) enum Job {
 
 /// What is answered once the group is on the disk.
 enum Done {
+    Attempted,
     Recorded(Recorded),
     Settled,
     Numbered(Numbers),
@@ -208,6 +210,10 @@ impl Writer {
 
 fn add(group: &mut Group<'_>, job: &Job) -> Result<Done, StoreError> {
     Ok(match job {
+        Job::Attempt(feed, now, _) => {
+            group.attempt(*feed, *now)?;
+            Done::Attempted
+        }
         Job::Record(feed, update, packs, _) => Done::Recorded(group.record(*feed, update, packs)?),
         Job::Settle { lane, head, settlement, now, .. } => {
             group.settle(*lane, *head, settlement, *now)?;
@@ -223,6 +229,7 @@ fn add(group: &mut Group<'_>, job: &Job) -> Result<Done, StoreError> {
 /// Sends the answer; whoever no longer waits for it does not get it.
 fn answer(job: Job, done: Done) {
     match (job, done) {
+        (Job::Attempt(.., answer), Done::Attempted) => drop(answer.send(())),
         (Job::Record(.., answer), Done::Recorded(recorded)) => drop(answer.send(recorded)),
         (Job::Settle { answer, .. }, Done::Settled) => drop(answer.send(())),
         (Job::Number(.., answer), Done::Numbered(numbers)) => drop(answer.send(numbers)),

@@ -1,0 +1,6 @@
+//! stand-in
+
+/// x
+pub fn registrable(host: &str) -> String {
+    host.to_owned()
+}

@@ -1,0 +1,124 @@
+//! Promise 7: a good guest. Behaviours of polling that need a real server, a real store or a restart to be seen; the others are tested
+//! where they are decided. `tests/polling.md` lists them all.
+
+use crate::support::{Answer, Gate, Home, Origin};
+
+/// A feed that shows by its polls that time passes, at a host of its own.
+async fn clock(config: &mut String) -> Origin {
+    let origin = Origin::start_at("127.0.0.9".parse().unwrap()).await;
+    origin.set("/tick", Answer::ok("text/xml", "<rss/>"));
+    *config += &feed("tick", &origin.url("/tick"), "100ms");
+    origin
+}
+
+fn feed(name: &str, url: &str, interval: &str) -> String {
+    format!("[feeds.{name}]\nurl = {url:?}\ninterval = {interval:?}\n")
+}
+
+/// What `ctl status` says of a feed.
+async fn row(home: &Home, name: &str) -> serde_json::Value {
+    let socket = home.path("state/control.sock");
+    let mut status = home.launch(&["ctl", "--socket", socket.to_str().unwrap(), "status", "--json"]);
+    assert_eq!(status.exit().await, 0);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout.all()[0]).unwrap();
+    status["feeds"].as_array().unwrap().iter().find(|f| f["id"] == name).unwrap().clone()
+}
+
+#[tokio::test]
+async fn p33_what_one_feed_is_told_holds_for_its_neighbours_and_after_kill_9() {
+    let origin = Origin::start().await;
+    let mut config = String::from("[sinks.out.stdout]\n");
+    let clock = clock(&mut config).await;
+    origin.set("/many", Answer::status(429).header("Retry-After", "3600"));
+    origin.set("/other", Answer::ok("text/xml", "<rss/>"));
+    config += &feed("many", &origin.url("/many"), "100ms");
+    config += &feed("other", &origin.url("/other"), "100ms");
+    let home = Home::new(&config);
+    let mut daemon = home.start().await;
+    origin.request("/many", 1).await;
+    // The answer has been read when others have had their turn; from then on nobody asks.
+    clock.more_requests("/tick", 3).await;
+    let asked = origin.requests("/other").all().len();
+    clock.more_requests("/tick", 10).await;
+    daemon.kill();
+    let _daemon = home.start().await;
+    clock.more_requests("/tick", 10).await;
+    assert_eq!((origin.requests("/many").all().len(), origin.requests("/other").all().len()), (1, asked));
+    assert_eq!(row(&home, "other").await["failures"], 0);
+}
+
+#[tokio::test]
+async fn p47_when_nobody_can_be_reached_no_feed_has_failed() {
+    let mut config = String::from("[sinks.out.stdout]\n");
+    let mut gone = vec![];
+    for n in 1..=5 {
+        let origin = Origin::start_at(format!("127.0.1.{n}").parse().unwrap()).await;
+        config += &feed(&format!("f{n}"), &origin.url("/"), "100ms");
+        gone.push(origin);
+    }
+    drop(gone);
+    let home = Home::new(&config);
+    let daemon = home.start().await;
+    daemon.stderr.until("a word about the network", |all| all.iter().find(|line| line.contains("Nothing can be reached")).cloned()).await;
+    for n in 1..=5 {
+        assert_eq!(row(&home, &format!("f{n}")).await["failures"], 0);
+    }
+    assert!(!daemon.stderr.all().iter().any(|line| line.contains("The poll failed")));
+}
+
+#[tokio::test]
+async fn p49_a_feed_that_was_being_asked_when_the_process_was_killed_is_not_asked_again_at_once() {
+    let origin = Origin::start().await;
+    let mut config = String::from("[sinks.out.stdout]\n");
+    let clock = clock(&mut config).await;
+    origin.set("/feed", Answer::ok("text/xml", "<rss/>").held(&Gate::shut()));
+    config += &feed("f", &origin.url("/feed"), "1h");
+    let home = Home::new(&config);
+    for _ in 0..3 {
+        let mut daemon = home.start().await;
+        origin.request("/feed", 1).await;
+        clock.more_requests("/tick", 3).await;
+        daemon.kill();
+    }
+    assert_eq!(origin.requests("/feed").all().len(), 1);
+}
+
+#[tokio::test]
+async fn p57_a_redirect_waits_for_the_host_that_it_leads_to() {
+    let (origin, other) = (Origin::start().await, Origin::start_at("127.0.0.2".parse().unwrap()).await);
+    let mut config = String::from("[sinks.out.stdout]\n");
+    let clock = clock(&mut config).await;
+    let gate = Gate::shut();
+    other.set("/busy", Answer::ok("text/xml", "<rss/>").held(&gate));
+    other.set("/target", Answer::ok("text/xml", "<rss/>"));
+    origin.set("/moved", Answer::redirect(302, &other.url("/target")));
+    config += &feed("busy", &other.url("/busy"), "1h");
+    config += &feed("moved", &origin.url("/moved"), "100ms");
+    let home = Home::new(&config);
+    let _daemon = home.start().await;
+    other.request("/busy", 1).await;
+    origin.request("/moved", 1).await;
+    clock.more_requests("/tick", 5).await;
+    let before = other.requests("/target").all().len();
+    clock.more_requests("/tick", 5).await;
+    assert!(other.requests("/target").all().len() == before && before <= 1, "it was asked while another request was under way");
+    gate.open();
+    other.more_requests("/target", 2).await;
+}
+
+#[tokio::test]
+async fn p48_a_feed_that_is_added_is_asked_once() {
+    let origin = Origin::start().await;
+    let mut config = String::from("[sinks.out.stdout]\n");
+    let clock = clock(&mut config).await;
+    origin.set("/feed", Answer::ok("text/xml", "<rss/>"));
+    let home = Home::new(&config);
+    let daemon = home.start().await;
+    config += &feed("f", &origin.url("/feed"), "1h");
+    home.configure(&config);
+    daemon.hup();
+    daemon.ready(2).await;
+    origin.request("/feed", 1).await;
+    clock.more_requests("/tick", 5).await;
+    assert_eq!(origin.requests("/feed").all().len(), 1);
+}
