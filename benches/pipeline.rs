@@ -28,6 +28,7 @@ use feedwire::domain::feed::{Backlog, Feed, FeedId, FeedState, Pace};
 use feedwire::domain::filter::{Duplicates, Route};
 use feedwire::domain::plan::{Destination, Update};
 use feedwire::fetch::{self, Fetcher, Subscription};
+use feedwire::poll::company::Company;
 use feedwire::poll::pacing::Pacing;
 use feedwire::poll::{Counters, Poller, Wanted};
 use feedwire::store::{self, Store};
@@ -114,7 +115,7 @@ async fn poller(urls: &[String], dir: &std::path::Path, backlog: Backlog) -> (Ar
         instance: "bench".into(),
         store,
         fetcher: Fetcher::new(&settings).expect("fetcher"),
-        pacing: Arc::new(Pacing::new(&feeds)),
+        pacing: Arc::new(Pacing::new(&feeds, &Company::default())),
         feeds,
         numbers,
         routes: vec![route],
@@ -124,6 +125,7 @@ async fn poller(urls: &[String], dir: &std::path::Path, backlog: Backlog) -> (Ar
         parsing: Semaphore::new(2),
         counters: Arc::new(Counters::default()),
         wanted: Wanted::default(),
+        company: Company::default(),
     };
     (Arc::new(poller), Limits { in_flight: IN_FLIGHT, per_host: IN_FLIGHT, host_gap: Duration::ZERO }, closing)
 }

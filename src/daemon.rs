@@ -20,6 +20,7 @@ use crate::domain::retry::Schedule;
 use crate::fetch::Fetcher;
 use crate::log;
 use crate::notify;
+use crate::poll::company::Company;
 use crate::poll::pacing::Pacing;
 use crate::poll::{Counters, Poller, Wanted};
 use crate::sink::Sink;
@@ -253,6 +254,7 @@ impl Era {
             let (events, filter) = (options.events.clone().into(), Arc::new(options.filter.clone()));
             routes.push(Route { sink: number, events, order: options.order, filter, duplicates: options.duplicates });
         }
+        let company = Company::of(&config.feeds);
         let poller = Poller {
             instance: config.instance.clone(),
             store: store.clone(),
@@ -263,10 +265,11 @@ impl Era {
             stories: Mutex::default(),
             max_entries: config.polling.max_entries,
             nudge: watch::channel(()).0,
-            pacing: Arc::new(Pacing::new(&config.feeds)),
+            pacing: Arc::new(Pacing::new(&config.feeds, &company)),
             parsing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
             counters: start.counters.clone(),
             wanted: Wanted::default(),
+            company,
         };
         let limits =
             Limits { in_flight: config.polling.max_in_flight, per_host: config.polling.per_host, host_gap: config.polling.host_gap };

@@ -24,9 +24,11 @@ use crate::fetch::{Answer, Ask, Chain, Content, Fetcher, Step, Subscription};
 use crate::parse;
 use crate::store::{Store, StoreError};
 
+pub mod company;
 pub mod pacing;
 mod rounds;
 
+use company::Company;
 use pacing::Pacing;
 
 /// What all polls share.
@@ -41,6 +43,8 @@ pub struct Poller {
     pub feeds: Arc<Vec<Subscription>>,
     /// The numbers of the feeds in the store, in the same order.
     pub numbers: Vec<u32>,
+    /// Those of them that are one and the same to their server.
+    pub company: Company,
     /// Who wants the events.
     pub routes: Vec<Route>,
     /// Of one document.
@@ -99,12 +103,19 @@ impl Counters {
     }
 }
 
-/// A poll on its way.
-struct Visit {
-    place: u32,
+/// A feed that is polled, by its place among the feeds.
+struct Member {
+    place: usize,
     /// Its number in the store.
     number: u32,
     before: FeedState,
+}
+
+/// A poll on its way.
+struct Visit {
+    place: u32,
+    /// The feeds that are polled by it: one, mostly.
+    members: Vec<Member>,
     /// Whether the URL is asked that permanent redirects led to.
     from_new: bool,
     /// The host that is asked, or was asked last.
@@ -116,7 +127,7 @@ struct Visit {
 /// What a tick leaves behind.
 enum Ticked {
     /// The poll is over, whatever came of it.
-    Over { place: u32, first: bool, answered: bool, next_poll: Timestamp, word: Word },
+    Over { place: u32, first: u64, answered: bool, next_poll: Timestamp, word: Word },
     /// It goes on at another host, or at the same one after the gap.
     Turned(Box<(Visit, Chain)>),
     /// Nothing came back, and whose fault that is remains to be seen.
@@ -160,57 +171,73 @@ impl Poller {
 
     /// Reads what is remembered, and writes down that the feed is about to be asked.
     async fn begin(&self, place: u32) -> Result<Option<(Visit, Result<Chain, PollError>)>, StoreError> {
-        let at = place as usize;
-        let (Some(subscription), Some(number)) = (self.feeds.get(at), self.numbers.get(at).copied()) else { return Ok(None) };
-        let Subscription { feed, options } = subscription;
-        let (before, now) = (self.store.feed_state(number).await?, clock::now());
+        let (mut members, now) = (vec![], clock::now());
+        for place in self.company.members(place) {
+            let Some(number) = self.numbers.get(place as usize).copied() else { continue };
+            members.push(Member { place: place as usize, number, before: self.store.feed_state(number).await? });
+            self.store.attempt(number, now).await?;
+        }
+        let (Some(Subscription { feed, options }), Some(Member { before, .. })) = (self.feeds.get(place as usize), members.first()) else {
+            return Ok(None);
+        };
         let url = moving::url(before.moved.as_ref(), &feed.url, before.failures, now);
-        let (validators, plain) = (before.manners.condition(before.validators.as_ref(), now), before.manners.wants_plain());
         let from_new = url != feed.url;
+        // A 304 means nothing to one who has not what the others have.
+        let stored = before.validators.as_ref().filter(|_| members.iter().all(|m| m.before.validators == before.validators));
+        let (validators, plain) = (before.manners.condition(stored, now), before.manners.wants_plain());
         let chain = self.fetcher.begin(Ask { url, home: &feed.url, validators, options, plain });
-        self.store.attempt(number, now).await?;
         let host = chain.as_ref().map(|chain| chain.host().to_owned()).unwrap_or_default();
-        Ok(Some((Visit { place, number, before, from_new, host, answered: false }, chain)))
+        Ok(Some((Visit { place, members, from_new, host, answered: false }, chain)))
     }
 
-    /// Reads the answer, decides, and writes all that changes.
+    /// Has every feed of the poll make of the answer what it will.
     async fn conclude(&self, visit: Visit, answer: Result<Answer, PollError>) -> Result<Ticked, StoreError> {
-        let Visit { place, number, before, from_new, host, answered } = visit;
-        let at = place as usize;
-        let Some(subscription) = self.feeds.get(at) else { return Ok(Ticked::Stopped) };
-        let (feed, first) = (&subscription.feed, before.polls == 0);
+        let Visit { place, members, from_new, host, answered } = visit;
         let named = host.parse::<IpAddr>().is_err() && !host.starts_with('[');
         let word = answer.as_ref().map_or_else(|error| Word::of(error, named), |_| Word::Fine);
+        let (not_before, led_to) = match &answer {
+            Ok(answer) => (answer.not_before.map(|wait| clock::now().after(wait)), answer.moved.clone()),
+            Err(_) => (None, None),
+        };
+        let reply = Reply { host: &host, named, not_before, led_to: led_to.as_deref(), from_new };
+        let (mut first, mut next_poll) = (0, Timestamp::MAX);
+        let mut copies = std::iter::repeat_n(answer, members.len());
+        for (member, answer) in members.into_iter().zip(&mut copies) {
+            first += u64::from(member.before.polls == 0);
+            next_poll = next_poll.min(self.absorb(member, answer, reply).await?);
+        }
+        Ok(Ticked::Over { place, first, answered, next_poll, word })
+    }
+
+    /// Reads the answer, decides, and writes all that changes for one feed; when it is to be polled next.
+    async fn absorb(&self, member: Member, answer: Result<Answer, PollError>, reply: Reply<'_>) -> Result<Timestamp, StoreError> {
+        let Member { place, number, before } = member;
+        let Some(subscription) = self.feeds.get(place) else { return Ok(Timestamp::MAX) };
+        let feed = &subscription.feed;
         let mut memory = Memory::default();
-        let (mut not_before, mut led_to) = (None, None);
         let outcome = match answer {
             Err(error) => Outcome::Failed(error),
-            Ok(answer) => {
-                not_before = answer.not_before.map(|wait| clock::now().after(wait));
-                led_to = answer.moved;
-                match answer.content {
-                    Content::NotModified => Outcome::NotModified(answer.validators),
-                    Content::Body { bytes, content_type } => {
-                        self.read(number, &before, bytes, content_type, answer.validators, &mut memory).await?
-                    }
-                }
+            Ok(Answer { content: Content::NotModified, validators, .. }) => Outcome::NotModified(validators),
+            Ok(Answer { content: Content::Body { bytes, content_type }, validators, .. }) => {
+                self.read(number, &before, bytes, content_type, validators, &mut memory).await?
             }
         };
         report(feed, &before, &outcome);
         let flooded = before.flood.as_ref().map(|flood| flood.since);
-        let reply = Reply { host: &host, named, not_before, led_to: led_to.as_deref(), from_new };
         let update = self.plan(feed, before, &memory, outcome, reply);
         if let Some(flood) = update.state.flood.as_ref().filter(|flood| flooded != Some(flood.since)) {
             warn!(feed = %feed.id, held = flood.held, "Entries look new though they are old; they are held back.");
         }
         let next_poll = update.state.next_poll;
-        self.pacing.note(at, subscription, &update.state);
+        if self.company.leads(place) {
+            self.pacing.note(place, subscription, &update.state);
+        }
         let recorded = self.store.record(number, update).await?;
         if recorded.events > 0 {
             info!(feed = %feed.id, events = recorded.events, "New events.");
             self.nudge.send_replace(());
         }
-        Ok(Ticked::Over { place, first, answered, next_poll, word })
+        Ok(next_poll)
     }
 
     /// Makes the plan, and remembers what it says of articles before another plan is made.

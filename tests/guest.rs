@@ -122,3 +122,55 @@ async fn p48_a_feed_that_is_added_is_asked_once() {
     clock.more_requests("/tick", 5).await;
     assert_eq!(origin.requests("/feed").all().len(), 1);
 }
+
+#[tokio::test]
+async fn p31_a_feed_can_be_polled_now_unless_its_server_minds() {
+    let origin = Origin::start().await;
+    origin.set("/feed", Answer::ok("text/xml", "<rss/>"));
+    origin.set("/fresh", Answer::ok("text/xml", "<rss/>").header("Cache-Control", "max-age=3600"));
+    let mut config = String::from("[sinks.out.stdout]\n");
+    config += &feed("plain", &origin.url("/feed"), "1h");
+    config += &feed("fresh", &origin.url("/fresh"), "1h");
+    let home = Home::new(&config);
+    let _daemon = home.start().await;
+    let ask = async |arguments: &[&str]| {
+        let socket = home.path("state/control.sock");
+        let mut ctl = home.launch(&[&["ctl", "--socket", socket.to_str().unwrap(), "poll"], arguments].concat());
+        (ctl.exit().await, ctl.stderr.all().join("\n"))
+    };
+    origin.request("/feed", 1).await;
+    origin.request("/fresh", 1).await;
+    while row(&home, "fresh").await["last_poll"].is_null() || row(&home, "plain").await["last_poll"].is_null() {}
+    assert_eq!(ask(&["plain"]).await.0, 0);
+    origin.request("/feed", 2).await;
+    let (code, why) = ask(&["fresh"]).await;
+    assert!(code == 1 && why.contains("has asked not to be asked before"), "{why}");
+    assert_eq!(origin.requests("/fresh").all().len(), 1);
+    assert_eq!(ask(&["fresh", "--force"]).await.0, 0);
+    origin.request("/fresh", 2).await;
+    assert_eq!(ask(&["other"]).await, (1, "feedwire: there is no feed \"other\"".into()));
+}
+
+#[tokio::test]
+async fn p51_two_subscriptions_to_one_url_are_one_request_and_two_feeds() {
+    let origin = Origin::start().await;
+    let rss = |n: u32| format!("<rss><channel><item><guid>{n}</guid><title>Стаття {n}</title></item></channel></rss>");
+    origin.set("/feed", Answer::ok("text/xml", rss(1)).etag("\"1\""));
+    let mut config = String::from("[sinks.out.stdout]\n");
+    config += &feed("a", &origin.url("/feed"), "1h");
+    config += &feed("b", &origin.url("/feed#b"), "1h");
+    config += "backlog = \"all\"\n";
+    let home = Home::new(&config);
+    let daemon = home.start().await;
+    assert_eq!(daemon.printed(1).await[0].feed(), "b");
+    while row(&home, "a").await["last_poll"].is_null() || row(&home, "b").await["last_poll"].is_null() {}
+    origin.set("/feed", Answer::ok("text/xml", rss(2)).etag("\"2\""));
+    let socket = home.path("state/control.sock");
+    let mut ctl = home.launch(&["ctl", "--socket", socket.to_str().unwrap(), "poll", "b"]);
+    assert_eq!(ctl.exit().await, 0);
+    let mut feeds: Vec<_> = daemon.printed(3).await[1..].iter().map(|event| event.feed().to_owned()).collect();
+    feeds.sort();
+    assert_eq!(feeds, ["a", "b"]);
+    let requests = origin.requests("/feed").all();
+    assert_eq!((requests.len(), requests[1].header("If-None-Match")), (2, Some(&b"\"1\""[..])));
+}

@@ -8,8 +8,11 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::{Board, Order};
+use crate::clock;
 use crate::domain::feed::Decision;
+use crate::domain::schedule;
 use crate::log;
+use crate::poll::Poller;
 
 /// Which feed, and what becomes of what is held back there.
 #[derive(Deserialize)]
@@ -25,12 +28,48 @@ enum Decided {
     Drop,
 }
 
+/// Which feed is to be polled now, and whether against its server's wish.
+#[derive(Deserialize)]
+pub(super) struct PollOrder {
+    feed: String,
+    #[serde(default)]
+    force: bool,
+}
+
+/// Has a feed polled as soon as the limits of its host allow; 404 when there is no such feed, 409 when its server has asked not to be asked yet.
+pub(super) async fn poll(State(board): State<Arc<Board>>, Query(order): Query<PollOrder>) -> (StatusCode, String) {
+    let poller = board.panel().poller.clone();
+    let Some(place) = place_of(&poller, &order.feed) else { return no_such(&order.feed) };
+    let (Some(subscription), Some(number)) = (poller.feeds.get(place), poller.numbers.get(place)) else { return no_such(&order.feed) };
+    let row = match board.store.feed_state(*number).await {
+        Ok(row) => row,
+        Err(e) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", log::chain(&e))),
+    };
+    match schedule::unwelcome_until(&subscription.feed.pace, &row, clock::now()) {
+        Some(until) if !order.force => {
+            let text = format!("the server of {:?} has asked not to be asked before {until}; --force asks all the same\n", order.feed);
+            (StatusCode::CONFLICT, text)
+        }
+        _ => {
+            poller.wanted.add(u32::try_from(place).unwrap_or(u32::MAX));
+            (StatusCode::ACCEPTED, format!("{:?} is polled as soon as the limits of its host allow\n", order.feed))
+        }
+    }
+}
+
+fn place_of(poller: &Poller, feed: &str) -> Option<usize> {
+    poller.feeds.iter().position(|subscription| *subscription.feed.id.0 == *feed)
+}
+
+fn no_such(feed: &str) -> (StatusCode, String) {
+    (StatusCode::NOT_FOUND, format!("there is no feed {feed:?}\n"))
+}
+
 /// Decides about entries that are held back; 404 when there is no such feed, 409 when nothing is held back.
 pub(super) async fn flood(State(board): State<Arc<Board>>, Query(order): Query<FloodOrder>) -> (StatusCode, String) {
-    let panel = board.panel();
-    let feeds = panel.poller.feeds.iter().zip(&panel.poller.numbers);
-    let Some(number) = feeds.filter(|(f, _)| *f.feed.id.0 == *order.feed).map(|(_, number)| *number).next() else {
-        return (StatusCode::NOT_FOUND, format!("there is no feed {:?}\n", order.feed));
+    let poller = board.panel().poller.clone();
+    let Some(number) = place_of(&poller, &order.feed).and_then(|place| poller.numbers.get(place).copied()) else {
+        return no_such(&order.feed);
     };
     let (decision, done) = match order.decision {
         Decided::Release => (Decision::Release, "the next poll tells what the document still has"),

@@ -105,6 +105,7 @@ pub async fn control(board: Arc<Board>, path: &Path) -> std::io::Result<impl Fut
     let orders = Router::new()
         .route("/v1/reload", post(control::reload))
         .route("/v1/flood", post(control::flood))
+        .route("/v1/poll", post(control::poll))
         .route("/v1/why", get(why::why))
         .with_state(board.clone());
     let app = pages_of(board).merge(orders);

@@ -82,6 +82,10 @@ struct FeedLine {
     last_new: Option<String>,
     failures: u32,
     last_error: Option<String>,
+    /// Where permanent redirects lead, once they are believed: there it is asked.
+    moved_to: Option<String>,
+    /// What it is taken to post, on average.
+    posts_per_day: f64,
     /// What had to be mended to read the last document, by name of the fault.
     repairs: BTreeMap<String, u32>,
     flood: Option<FloodLine>,
@@ -129,6 +133,7 @@ fn line(feed: &Feed, row: FeedState) -> FeedLine {
             (0, ..) => "new",
             _ if row.gone.is_some_and(|gone| gone.confirmed) => "gone",
             (_, 0, Some(_)) => "held",
+            (_, 0, None) if row.stale => "stale",
             (_, 0, None) => "ok",
             _ => "failing",
         },
@@ -139,6 +144,8 @@ fn line(feed: &Feed, row: FeedState) -> FeedLine {
         last_new: row.last_new.map(|t| t.to_string()),
         failures: row.failures,
         last_error: row.last_error,
+        moved_to: row.moved.filter(|moved| moved.believed).map(|moved| moved.to),
+        posts_per_day: (row.rate.per_second() * 86_400.0 * 100.0).round() / 100.0,
         repairs: row.repairs.into_iter().collect(),
         flood: row.flood.map(|f| FloodLine { held: f.held, since: f.since.to_string(), confirmed: f.confirmed, released: f.released }),
     }

@@ -44,6 +44,10 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
             };
             out.write_all(client.post("/v1/flood", &[("feed", feed), ("decision", decision)]).await?.as_bytes())
         }
+        CtlCommand::Poll { feed, force } => {
+            let force = if *force { "true" } else { "false" };
+            out.write_all(client.post("/v1/poll", &[("feed", feed), ("force", force)]).await?.as_bytes())
+        }
         CtlCommand::Reload { .. } => out.write_all(client.post("/v1/reload", &[]).await?.as_bytes()),
     };
     printed.map_err(|e| Failure::runtime(format!("cannot print: {e}")))
@@ -145,14 +149,15 @@ fn table_of_feeds(feeds: &[Value]) -> String {
     let text = |v: &Value| v.as_str().map_or_else(|| if v.is_null() { "-".into() } else { v.to_string() }, plain);
     let mut lines = vec![format!("{:<24} {:<8} {:>7} {:<24} REMARKS", "FEED", "STATE", "ENTRIES", "NEXT POLL")];
     let (trouble, fine): (Vec<_>, Vec<_>) =
-        feeds.iter().partition(|feed| ["failing", "held", "gone"].iter().any(|trouble| part(feed, "state") == trouble));
+        feeds.iter().partition(|feed| ["failing", "held", "gone", "stale"].iter().any(|trouble| part(feed, "state") == trouble));
     for feed in trouble.into_iter().chain(fine) {
         let [id, state, entries, next] = ["id", "state", "entries", "next_poll"].map(|key| text(part(feed, key)));
         let error = part(feed, "last_error").as_str().map(plain);
         let held = part(part(feed, "flood"), "held").as_u64().map(|held| format!("{held} entries held back"));
         let repairs =
             part(feed, "repairs").as_object().into_iter().flatten().map(|(fault, count)| format!("mended: {} ×{count}", plain(fault)));
-        let remarks: Vec<_> = error.into_iter().chain(held).chain(repairs).collect();
+        let moved = part(feed, "moved_to").as_str().map(|to| format!("moved to {}", plain(to)));
+        let remarks: Vec<_> = error.into_iter().chain(moved).chain(held).chain(repairs).collect();
         lines.push(format!("{id:<24} {state:<8} {entries:>7} {next:<24} {}", remarks.join("; ")));
     }
     lines.join("\n") + "\n"

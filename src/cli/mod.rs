@@ -193,6 +193,15 @@ pub enum CtlCommand {
         #[arg(value_name = "FEED")]
         feed: String,
     },
+    /// Poll a feed as soon as the limits of its host allow, unless its server has asked not to be asked yet.
+    Poll {
+        /// The feed's name.
+        #[arg(value_name = "FEED")]
+        feed: String,
+        /// Ask whatever the server has said.
+        #[arg(long)]
+        force: bool,
+    },
     /// Read the configuration anew. A bad one is refused, and the old one stays.
     Reload {
         /// Return when it is done, with exit code 1 if it was refused (this is always so; the flag says it).

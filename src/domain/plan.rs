@@ -329,6 +329,7 @@ fn fail(feed: &Feed, state: &mut FeedState, error: &PollError, setting: Setting<
     let Setting { now, reply, .. } = setting;
     state.manners.failed(matches!(error, PollError::Undecodable(_)), now);
     state.rest = Rest::of(Word::of(error, reply.named), reply.host, now);
+    state.not_before = state.not_before.max(error.retry_after().map(|wait| now.after(wait)));
     state.failures = state.failures.saturating_add(1);
     state.last_error = Some(error.to_string().chars().take(LONGEST_ERROR).collect());
     state.gone = health::gone(state.gone, error, now);

@@ -120,6 +120,14 @@ pub fn soonest(pace: &Pace, state: &FeedState, now: Timestamp) -> Timestamp {
     now.after(pace.fixed.unwrap_or(pace.min)).max(earliest(pace, &state.standing, state.not_before, now))
 }
 
+/// Until when the server of a feed does not want to be asked, whoever wants to; `None` when it does not mind.
+#[must_use]
+pub fn unwelcome_until(pace: &Pace, state: &FeedState, now: Timestamp) -> Option<Timestamp> {
+    let said = state.last_poll.map(|last| earliest(pace, &state.standing, state.not_before, last));
+    let rests = state.rest.as_ref().map(|rest| rest.until);
+    said.max(rests).filter(|until| *until > now)
+}
+
 /// What one poll of a feed costs, beside one that can be answered 304: a server that gives nothing to ask by sends everything every time.
 #[must_use]
 pub fn cost(state: &FeedState) -> f64 {

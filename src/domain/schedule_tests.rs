@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::budget;
 use crate::domain::hints::Hints;
+use crate::domain::throttle::Rest;
 
 const MIN: Duration = Duration::from_secs(300);
 const MAX: Duration = Duration::from_secs(86_400);
@@ -165,6 +166,19 @@ fn p49_a_request_that_nobody_lived_to_record_counts() {
     assert_eq!(revised(&pace(None), &first, asked), asked.after(MIN), "the first of all");
     let recorded = FeedState { last_poll: Some(asked), next_poll: asked.after(MAX), ..state };
     assert_eq!(revised(&pace(None), &recorded, asked), asked.after(MAX));
+}
+
+#[test]
+fn p31_a_server_that_has_asked_for_time_is_not_asked_at_somebodys_whim() {
+    let now = Timestamp(1_732_725_900_000);
+    let state = FeedState { last_poll: Some(now), next_poll: now.after(MAX), ..FeedState::default() };
+    assert_eq!(unwelcome_until(&pace(None), &state, now.after(MIN)), None, "our own plans do not matter");
+    let fresh = FeedState { not_before: Some(now.after(HOUR)), ..state.clone() };
+    assert_eq!(unwelcome_until(&pace(None), &fresh, now.after(MIN)), Some(now.after(HOUR)));
+    assert_eq!(unwelcome_until(&pace(None), &fresh, now.after(HOUR)), None);
+    let rest = Some(Rest { host: "a.ua".into(), until: now.after(2 * HOUR), domain: true });
+    let rests = FeedState { rest, ..fresh };
+    assert_eq!(unwelcome_until(&pace(None), &rests, now.after(HOUR)), Some(now.after(2 * HOUR)));
 }
 
 #[test]

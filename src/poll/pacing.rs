@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::company::Company;
 use crate::domain::budget::{self, Ledger};
 use crate::domain::feed::FeedState;
 use crate::domain::schedule;
@@ -32,12 +33,13 @@ pub struct Pacing {
 }
 
 impl Pacing {
-    /// The pacing of feeds that are not known yet.
+    /// The pacing of feeds that are not known yet. Those that only go along with others cost nothing.
     #[must_use]
-    pub fn new(feeds: &[Subscription]) -> Self {
+    pub fn new(feeds: &[Subscription], company: &Company) -> Self {
         // A sum over no feeds is -0.
         let requests = |fixed: bool| -> f64 {
-            let paces = feeds.iter().map(|s| s.feed.pace).filter(|pace| pace.fixed.is_some() == fixed);
+            let asked = feeds.iter().enumerate().filter(|(place, _)| company.leads(*place));
+            let paces = asked.map(|(_, s)| s.feed.pace).filter(|pace| pace.fixed.is_some() == fixed);
             0.0 + paces.map(|pace| 1.0 / pace.fixed.unwrap_or(pace.mean).as_secs_f64().max(0.001)).sum::<f64>()
         };
         let shared = requests(false);
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn feeds_of_which_nothing_is_known_are_polled_at_the_mean() {
         let feeds: Vec<_> = (0..4).map(|n| subscription(n, (n == 3).then_some(Duration::from_secs(60)))).collect();
-        let (pacing, now) = (Pacing::new(&feeds), Timestamp(1_732_725_900_000));
+        let (pacing, now) = (Pacing::new(&feeds, &Company::default()), Timestamp(1_732_725_900_000));
         assert!((pacing.per_second() - (3.0 / 1800.0 + 1.0 / 60.0)).abs() < 1e-9);
         feeds.iter().enumerate().for_each(|(n, feed)| pacing.begin(n, feed, &FeedState::default()));
         pacing.solve(now);

@@ -41,14 +41,20 @@ impl Poller {
             let row = rows.get(number).unwrap_or(&unknown);
             unpolled += u64::from(row.polls == 0);
             let mut due = schedule::revised(&feed.pace, row, now);
-            if due <= now {
+            let leads = self.company.leads(place);
+            if !leads {
+                // It is polled whenever another is.
+                due = Timestamp::MAX;
+            } else if due <= now {
                 due = schedule::staggered(overdue, self.pacing.per_second(), now);
                 overdue += 1;
             }
             let url = Url::parse(&feed.url).ok();
             let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
             agenda.add(host, &domain::registrable(host), steady.after(due.since(now)));
-            self.pacing.begin(place, subscription, row);
+            if leads {
+                self.pacing.begin(place, subscription, row);
+            }
         }
         // Rests that hosts asked for, whatever feed of theirs heard it.
         for rest in rows.values().filter_map(|row| row.rest.as_ref()).filter(|rest| rest.until > now) {
@@ -128,7 +134,7 @@ impl Rounds {
             drop(tokio::task::spawn_blocking(move || pacing.solve(clock::now())));
         }
         let now = clock::steady();
-        poller.wanted.take().into_iter().for_each(|place| self.agenda.hasten(place, now));
+        poller.wanted.take().into_iter().for_each(|place| self.agenda.hasten(poller.company.leader(place), now));
         self.judge(now);
         while !*short
             && self.outage.admits(now)
@@ -176,7 +182,7 @@ impl Rounds {
                     self.hear(answered, now);
                     let counters = &self.poller.counters;
                     counters.polls.fetch_add(1, Ordering::Relaxed);
-                    counters.first_polls.fetch_add(u64::from(first), Ordering::Relaxed);
+                    counters.first_polls.fetch_add(first, Ordering::Relaxed);
                     self.agenda.heard(place, word, now);
                     self.agenda.done(place, now.after(next_poll.since(clock::now())), now);
                 }
