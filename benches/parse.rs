@@ -21,7 +21,7 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use feedwire::domain::feed::Known;
-use feedwire::domain::plan::Sifted;
+use feedwire::domain::sift::Sifted;
 use feedwire::parse::{Source, parse};
 use xxhash_rust::xxh3::xxh3_128;
 

@@ -16,7 +16,8 @@ use crate::domain::feed::{Body, Feed, FeedState, Known};
 use crate::domain::filter::Route;
 use crate::domain::memory::Memory;
 use crate::domain::moving;
-use crate::domain::plan::{self, Outcome, Reply, Setting, Sifted, Update};
+use crate::domain::plan::{self, Outcome, Reply, Setting, Update};
+use crate::domain::sift::Sifted;
 use crate::domain::story::Stories;
 use crate::domain::throttle::Word;
 use crate::domain::time::Timestamp;
@@ -175,13 +176,20 @@ impl Poller {
         for place in self.company.members(place) {
             let Some(number) = self.numbers.get(place as usize).copied() else { continue };
             members.push(Member { place: place as usize, number, before: self.store.feed_state(number).await? });
-            self.store.attempt(number, now).await?;
+        }
+        // An older page concerns the one that missed something.
+        if let Some(missed) = members.iter().position(|member| member.before.older.is_some()) {
+            members = members.into_iter().skip(missed).take(1).collect();
+        }
+        for member in &members {
+            self.store.attempt(member.number, now).await?;
         }
         let (Some(Subscription { feed, options }), Some(Member { before, .. })) = (self.feeds.get(place as usize), members.first()) else {
             return Ok(None);
         };
-        let url = moving::url(before.moved.as_ref(), &feed.url, before.failures, now);
-        let from_new = url != feed.url;
+        let current = moving::url(before.moved.as_ref(), &feed.url, before.failures, now);
+        let from_new = current != feed.url;
+        let url = before.older.as_ref().map_or(current, |older| &older.url);
         // A 304 means nothing to one who has not what the others have.
         let stored = before.validators.as_ref().filter(|_| members.iter().all(|m| m.before.validators == before.validators));
         let (validators, plain) = (before.manners.condition(stored, now), before.manners.wants_plain());
@@ -199,7 +207,8 @@ impl Poller {
             Ok(answer) => (answer.not_before.map(|wait| clock::now().after(wait)), answer.moved.clone()),
             Err(_) => (None, None),
         };
-        let reply = Reply { host: &host, named, not_before, led_to: led_to.as_deref(), from_new };
+        let url = answer.as_ref().map(|answer| answer.validators.url.clone()).unwrap_or_default();
+        let reply = Reply { host: &host, url: &url, named, not_before, led_to: led_to.as_deref(), from_new };
         let (mut first, mut next_poll) = (0, Timestamp::MAX);
         let mut copies = std::iter::repeat_n(answer, members.len());
         for (member, answer) in members.into_iter().zip(&mut copies) {
@@ -216,6 +225,11 @@ impl Poller {
         let feed = &subscription.feed;
         let mut memory = Memory::default();
         let outcome = match answer {
+            // What is missing there was missed before.
+            Err(error) if before.older.is_some() => {
+                debug!(feed = %feed.id, error = %error, "There is no older page.");
+                Outcome::NothingOlder
+            }
             Err(error) => Outcome::Failed(error),
             Ok(Answer { content: Content::NotModified, validators, .. }) => Outcome::NotModified(validators),
             Ok(Answer { content: Content::Body { bytes, content_type }, validators, .. }) => {
@@ -229,7 +243,7 @@ impl Poller {
             warn!(feed = %feed.id, held = flood.held, "Entries look new though they are old; they are held back.");
         }
         let next_poll = update.state.next_poll;
-        if self.company.leads(place) {
+        if self.company.leads(place) && update.state.older.is_none() {
             self.pacing.note(place, subscription, &update.state);
         }
         let recorded = self.store.record(number, update).await?;
@@ -260,18 +274,19 @@ impl Poller {
         validators: Validators,
         memory: &mut Memory,
     ) -> Result<Outcome, StoreError> {
-        let body = xxh3_128(&bytes);
-        if before.body == Some(body) && before.established {
+        let (body, is_older) = (xxh3_128(&bytes), before.older.is_some());
+        if before.body == Some(body) && before.established && !is_older {
             return Ok(Outcome::Unchanged(validators));
         }
         *memory = self.store.memory(number).await?;
         let known = memory.known(before.flood.as_ref().is_some_and(|flood| flood.released));
         let sifted = match self.parse(bytes, content_type, validators.url.clone(), known).await {
             Ok(sifted) => sifted,
+            Err(_) if is_older => return Ok(Outcome::NothingOlder),
             Err(e) => return Ok(Outcome::Failed(e)),
         };
         memory.cold = self.store.cold(number, sifted.wanted()).await?;
-        Ok(Outcome::Modified { validators, body, sifted })
+        Ok(if is_older { Outcome::Older(sifted) } else { Outcome::Modified { validators, body, sifted } })
     }
 
     /// Parses off the async workers, as many at once as there are cores.
@@ -304,6 +319,8 @@ fn report(feed: &Feed, before: &FeedState, outcome: &Outcome) {
             let (entries, repairs) = (document.entries.len(), &document.repairs);
             debug!(feed = %feed.id, entries, ?repairs, "The document was read.");
         }
+        Outcome::Older(_) => debug!(feed = %feed.id, "An older page was read."),
+        Outcome::NothingOlder => {}
         Outcome::NotModified(_) | Outcome::Unchanged(_) => debug!(feed = %feed.id, "Nothing changed."),
     }
 }

@@ -174,3 +174,42 @@ async fn p51_two_subscriptions_to_one_url_are_one_request_and_two_feeds() {
     let requests = origin.requests("/feed").all();
     assert_eq!((requests.len(), requests[1].header("If-None-Match")), (2, Some(&b"\"1\""[..])));
 }
+
+/// An RSS page with these articles, newest first, a minute between two, and a page behind it.
+fn page(numbers: impl Iterator<Item = u32>, next: Option<&str>) -> Answer {
+    let next = next.map(|url| format!("<atom:link xmlns:atom='http://www.w3.org/2005/Atom' rel='next' href='{url}'/>")).unwrap_or_default();
+    let item = |n: u32| {
+        let date = chrono::DateTime::from_timestamp(i64::from(n) * 60 + 1_732_725_900, 0).unwrap().to_rfc2822();
+        format!("<item><guid>{n}</guid><title>Стаття {n}</title><pubDate>{date}</pubDate></item>")
+    };
+    let items: String = numbers.map(item).collect();
+    Answer::ok("text/xml", format!("<rss version='2.0'><channel><title>t</title>{next}{items}</channel></rss>"))
+}
+
+#[tokio::test]
+async fn p74_what_rolled_off_unseen_is_found_on_the_pages_behind() {
+    let origin = Origin::start().await;
+    // The articles of the gap must be dated after the last poll: the clock of the test is far behind.
+    let now = u32::try_from((std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() - 1_732_725_900) / 60)
+        .unwrap();
+    let (seen, new) = (now - 100, now + 100);
+    origin.set("/feed", page((seen..seen + 10).rev(), Some("/feed?page=2")));
+    let mut config = String::from("[sinks.out]\nevents = [\"entry.created\", \"feed.gap\"]\n[sinks.out.stdout]\n");
+    config += &feed("f", &origin.url("/feed"), "1s");
+    let home = Home::new(&config);
+    let daemon = home.start().await;
+    origin.request("/feed", 1).await;
+    while row(&home, "f").await["last_poll"].is_null() {}
+    // Twenty-five new ones on three pages, the last of which ends with what is known.
+    origin.set("/older-2", page((new + 5..new + 15).rev(), Some("/older-3")));
+    origin.set("/older-3", page((new..new + 5).rev().chain((seen + 5..seen + 10).rev()), Some("/older-4")));
+    origin.set("/feed", page((new + 15..new + 25).rev(), Some("/older-2")));
+    let events = daemon.printed(26).await;
+    assert_eq!(events[0].kind(), "feed.gap");
+    let mut told: Vec<_> = events[1..].iter().map(|e| e.title().trim_start_matches("Стаття ").parse::<u32>().unwrap()).collect();
+    told.sort_unstable();
+    assert_eq!(told, (new..new + 25).collect::<Vec<_>>());
+    origin.more_requests("/feed", 2).await;
+    assert_eq!((origin.requests("/older-2").all().len(), origin.requests("/older-4").all().len()), (1, 0));
+    assert_eq!(daemon.events().len(), 26);
+}

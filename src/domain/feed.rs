@@ -11,6 +11,7 @@ use super::conditional::{Manners, Validators};
 use super::entry::Entry;
 use super::hints::{Hints, Standing};
 use super::moving::Move;
+use super::paging::Older;
 use super::rate::Rate;
 use super::throttle::Rest;
 use super::time::Timestamp;
@@ -112,6 +113,8 @@ pub struct FeedState {
     pub rest: Option<Rest>,
     /// Where permanent redirects lead.
     pub moved: Option<Move>,
+    /// A gap that is being filled.
+    pub older: Option<Older>,
     /// How the server takes conditional requests.
     pub manners: Manners,
     /// Posts in a second when it last had something new: what is usual for it.

@@ -33,6 +33,8 @@ pub struct Hints {
     pub next_url: Option<String>,
     /// The archive before this document (RFC 5005 §4 `link rel=prev-archive`).
     pub prev_archive: Option<String>,
+    /// RFC 5005 §2 `fh:complete`: what the document lacks does not exist.
+    pub complete: bool,
     /// JSON Feed `expired`: there will never be anything new.
     pub expired: bool,
     /// Where the feed has moved to (`itunes:new-feed-url`).

@@ -60,12 +60,29 @@ pub(super) struct Found {
 
 /// Merges `document`, whose unknown entries are the `suspects`.
 pub(super) fn merge(memory: &Memory, before: &FeedState, document: &Document, suspects: &[Suspect], now: Timestamp) -> Merged {
+    merge_with(memory, before, document, suspects, now, Stance::new)
+}
+
+/// Merges an older page of the feed: what the page lacks has not left the feed, and old entries in it are no surprise.
+pub(super) fn merge_older(memory: &Memory, before: &FeedState, page: &Document, suspects: &[Suspect], now: Timestamp) -> Merged {
+    let page = Document { complete: false, ..page.clone() };
+    merge_with(memory, before, &page, suspects, now, |_, _, _, _| Stance::default())
+}
+
+fn merge_with(
+    memory: &Memory,
+    before: &FeedState,
+    document: &Document,
+    suspects: &[Suspect],
+    now: Timestamp,
+    stance: impl FnOnce(&FeedState, &[(usize, Minute)], usize, Minute) -> Stance,
+) -> Merged {
     let present = carried_over(memory, document);
     let recognition = recognise(memory, &present, suspects, document.entries.len());
     let news = suspects.iter().zip(&recognition.verdicts).enumerate();
     let news: Vec<_> = news.filter(|(_, (_, v))| matches!(v, Verdict::New(_))).map(|(i, (s, _))| (i, s.date)).collect();
     let newest = memory.hot.iter().map(|hot| hot.item.date).max().unwrap_or_default();
-    let stance = Stance::new(before, &news, document.entries.len(), newest);
+    let stance = stance(before, &news, document.entries.len(), newest);
     let mut merge = Merge {
         memory,
         now,

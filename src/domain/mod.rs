@@ -24,6 +24,7 @@ pub mod failure;
 pub mod conditional;
 pub mod moving;
 pub mod outage;
+pub mod paging;
 pub mod throttle;
 
 pub mod feed;
@@ -31,6 +32,8 @@ pub mod feed;
 pub mod memory;
 
 mod recognise;
+
+pub mod sift;
 
 pub mod budget;
 

@@ -2,22 +2,21 @@
 
 use super::conditional::Validators;
 use super::delivery::Order;
-use super::entry::Entry;
 use super::event::{EventId, EventKind, FloodReport, Happening, HealthReport, MoveReport, Report, Scene, What};
 use super::failure::PollError;
-use super::feed::{Backlog, Body, Document, Feed, FeedState, Fingerprint};
+use super::feed::{Backlog, Body, Document, Feed, FeedState};
 use super::filter::{Duplicates, Route};
 use super::health;
 use super::hints::Standing;
-use super::identity::{self, Alias, Key};
-use super::memory::{Cold, Hot, Mark, Memory, Minute};
-use super::merge::{Found, Merged, merge};
+use super::memory::{Cold, Hot, Mark, Memory};
+use super::merge::{Found, Merged, merge, merge_older};
 use super::moving;
+use super::paging::Older;
 use super::rate::Rate;
 use super::recognise::Suspect;
 use super::schedule::{self, Outlook};
+use super::sift::Sifted;
 use super::story::{self, Claim, Stories};
-use super::text;
 use super::throttle::{Rest, Word};
 use super::time::Timestamp;
 
@@ -26,63 +25,6 @@ const EXAMPLES: usize = 5;
 
 /// The longest error text that is kept.
 const LONGEST_ERROR: usize = 200;
-
-/// A document whose unknown entries have been given keys and hashes, once for the look-up and for the plan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sifted {
-    document: Document,
-    /// Oldest first.
-    suspects: Vec<Suspect>,
-}
-
-impl Sifted {
-    /// Works out keys and hashes.
-    #[must_use]
-    pub fn new(document: Document) -> Self {
-        let parsed = document.entries.iter().enumerate().filter_map(|(index, scanned)| match &scanned.body {
-            Body::Parsed(entry) => Some((index, scanned.fingerprint, &**entry)),
-            Body::Known | Body::Broken(_) => None,
-        });
-        let mut reader = text::Reader::default();
-        let suspect = |(index, fingerprint, entry): (usize, Fingerprint, &Entry)| {
-            let reading = reader.read(entry);
-            Suspect {
-                index,
-                fingerprint,
-                keys: identity::keys(entry, &reading),
-                date: entry.published.or(entry.updated).map_or(Minute(0), |d| d.at.into()),
-                reading,
-            }
-        };
-        let mut dates = parsed.clone().filter_map(|(.., entry)| entry.published.or(entry.updated));
-        // Most documents begin with the newest entry; one whose dates rise does not.
-        let rises = matches!((dates.next(), dates.next_back()), (Some(first), Some(last)) if first.at < last.at);
-        let mut suspects: Vec<_> = parsed.map(suspect).collect();
-        if !rises {
-            suspects.reverse();
-        }
-        Self { document, suspects }
-    }
-
-    /// The names that must be looked up among the cold entries before the plan can be made; none when nothing in the document looks new.
-    #[must_use]
-    pub fn wanted(&self) -> Vec<Alias> {
-        self.suspects.iter().flat_map(|s| s.keys.iter().map(Key::alias)).collect()
-    }
-
-    /// The document, for those who report on it.
-    #[must_use]
-    pub fn document(&self) -> &Document {
-        &self.document
-    }
-
-    fn take(&mut self, index: usize) -> Entry {
-        match self.document.entries.get_mut(index).map(|scanned| std::mem::replace(&mut scanned.body, Body::Known)) {
-            Some(Body::Parsed(entry)) => *entry,
-            _ => Entry::default(),
-        }
-    }
-}
 
 /// What came of a poll, as far as the plan needs to know.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +42,10 @@ pub enum Outcome {
         /// What it holds.
         sifted: Sifted,
     },
+    /// An older page of the feed, to fill a gap.
+    Older(Sifted),
+    /// No such page.
+    NothingOlder,
     /// No document.
     Failed(PollError),
 }
@@ -156,6 +102,8 @@ pub struct Setting<'a> {
 pub struct Reply<'a> {
     /// The host that was asked last.
     pub host: &'a str,
+    /// The URL that the answer came from, after redirects.
+    pub url: &'a str,
     /// Whether it has a name, and is not just an address.
     pub named: bool,
     /// No sooner than this is the next request wanted, by whatever header.
@@ -171,7 +119,10 @@ pub struct Reply<'a> {
 pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, setting: Setting<'_>) -> Update {
     let (base, first_poll, now) = (before.polls, !before.established, setting.now);
     let earlier = before.clone();
-    let mut state = FeedState { polls: base + 1, last_poll: Some(now), not_before: setting.reply.not_before, ..before };
+    let mut state = FeedState { polls: base + 1, ..before };
+    if state.older.is_none() {
+        (state.last_poll, state.not_before) = (Some(now), setting.reply.not_before);
+    }
     let (mut read, mut error) = (None, None);
     match outcome {
         Outcome::Failed(failure) => {
@@ -190,6 +141,13 @@ pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, s
             observe(&mut state, None, now);
             succeed(feed, &mut state, setting);
         }
+        Outcome::Older(mut sifted) => {
+            sifted.document.complete = false;
+            let mut merged = merge_older(memory, &state, &sifted.document, &sifted.suspects, now);
+            turn_page(&mut state, &sifted, &mut merged, now);
+            read = Some((sifted, merged));
+        }
+        Outcome::NothingOlder => state.next_poll = state.older.take().map_or(now, |older| older.resume),
         Outcome::Modified { validators, body, mut sifted } => {
             state.manners.sent(earlier.validators.as_ref(), true, now);
             let mut merged = merge(memory, &state, &sifted.document, &sifted.suspects, now);
@@ -203,17 +161,7 @@ pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, s
             read = Some((sifted, merged));
         }
     }
-    let scene = Scene {
-        instance: setting.instance.to_owned(),
-        feed: feed.id.clone(),
-        url: feed.url.clone(),
-        title: state.title.clone(),
-        site_url: state.site_url.clone(),
-        tags: feed.tags.to_vec(),
-        fetched_at: now,
-        time: now,
-        first_poll,
-    };
+    let scene = scene(feed, &state, first_poll, setting);
     let mut update = Update { base, state, hot: None, cold: vec![], marks: None, scene, events: vec![], claims: vec![] };
     let mut teller = Teller { feed, setting, update: &mut update };
     if let Some((kind, report)) = health::tell(&earlier, &mut teller.update.state, error.as_ref(), now) {
@@ -221,12 +169,39 @@ pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, s
     }
     teller.moved(&earlier);
     if let Some((mut sifted, merged)) = read {
-        teller.flood(&sifted, &merged);
-        teller.gap(&earlier, memory, &merged);
+        if earlier.older.is_none() {
+            teller.flood(&sifted, &merged);
+            teller.gap(&earlier, memory, &sifted, &merged);
+        }
         merged.found.iter().for_each(|found| teller.entry(*found, &mut sifted, &merged));
         (update.hot, update.cold, update.marks) = (Some(merged.hot), merged.cold, merged.marks);
     }
     update
+}
+
+fn scene(feed: &Feed, state: &FeedState, first_poll: bool, setting: Setting<'_>) -> Scene {
+    Scene {
+        instance: setting.instance.to_owned(),
+        feed: feed.id.clone(),
+        url: feed.url.clone(),
+        title: state.title.clone(),
+        site_url: state.site_url.clone(),
+        tags: feed.tags.to_vec(),
+        fetched_at: setting.now,
+        time: setting.now,
+        first_poll,
+    }
+}
+
+/// Of an older page only what came after the gap began is told; the page behind it is asked for while nothing else is found there.
+fn turn_page(state: &mut FeedState, sifted: &Sifted, merged: &mut Merged, now: Timestamp) {
+    let Some(older) = state.older.take() else { return };
+    let date = |found: &Found| sifted.suspects.get(found.suspect).and_then(|s| s.date.timestamp());
+    merged.found.retain(|found| found.kind == EventKind::Created && date(found).is_some_and(|date| date > older.since));
+    let (told, resume) = (merged.found.len(), older.resume);
+    let all = told > 0 && told == sifted.document.entries.len();
+    state.older = older.next(&sifted.document.head.hints).filter(|_| all);
+    state.next_poll = if state.older.is_some() { now } else { resume };
 }
 
 /// What waits for the next poll has it read the document whole, and soon if it is a flood that must be confirmed or cleared.
@@ -271,7 +246,7 @@ impl Teller<'_> {
     }
 
     /// Every entry of a known feed is new: some may have rolled off between two polls, so the next one comes in half the time.
-    fn gap(&mut self, earlier: &FeedState, memory: &Memory, merged: &Merged) {
+    fn gap(&mut self, earlier: &FeedState, memory: &Memory, sifted: &Sifted, merged: &Merged) {
         let created = merged.found.iter().filter(|f| f.kind == EventKind::Created).count();
         let (entries, first) = (self.update.state.entries, self.update.scene.first_poll);
         if !first && entries > 1 && created as u64 == u64::from(entries) && !memory.hot.is_empty() {
@@ -280,6 +255,11 @@ impl Teller<'_> {
             let (now, state) = (self.setting.now, &mut self.update.state);
             let half = now.since(earlier.last_poll.unwrap_or(now)) / 2;
             state.next_poll = state.next_poll.min(now.after(half)).max(schedule::soonest(&self.feed.pace, state, now));
+            let since = earlier.last_success.unwrap_or(now);
+            state.older = Older::begin(self.setting.reply.url, &sifted.document.head.hints, since, state.next_poll);
+            if state.older.is_some() {
+                state.next_poll = now;
+            }
         }
     }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::entry::Entry;
 use crate::domain::event::Level;
 use crate::domain::feed::Decision;
+use crate::domain::feed::Fingerprint;
 use crate::domain::merge::{DEBOUNCE, MOST_UPDATES};
 use crate::domain::rehearsal::*;
 

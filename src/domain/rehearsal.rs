@@ -11,7 +11,8 @@ use super::event::{EventKind, Happening, What};
 use super::feed::{Backlog, Body, Document, Feed, FeedId, FeedState, Fingerprint, Head, Pace, Scanned};
 use super::filter::{Duplicates, Filter, Route};
 use super::memory::{Cold, Hot, Mark, Memory};
-use super::plan::{Destination, Outcome, Reply, Setting, Sifted, plan};
+use super::plan::{Destination, Outcome, Reply, Setting, plan};
+use super::sift::Sifted;
 use super::story::Stories;
 use super::time::{Moment, Timestamp};
 
@@ -102,7 +103,7 @@ impl Rehearsal {
         self.now = self.now.after(30 * MINUTE);
         let mut memory = Memory { hot: self.hot.clone(), marks: self.marks.clone(), cold: vec![] };
         let outcome = outcome(&memory.known(self.state.flood.as_ref().is_some_and(|f| f.released)));
-        if let Outcome::Modified { sifted, .. } = &outcome {
+        if let Outcome::Modified { sifted, .. } | Outcome::Older(sifted) = &outcome {
             let wanted: HashSet<_> = sifted.wanted().into_iter().collect();
             memory.cold = self.cold.iter().filter(|c| c.item.aliases.iter().any(|a| wanted.contains(a))).cloned().collect();
         }

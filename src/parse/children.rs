@@ -21,6 +21,7 @@ pub(super) enum Space {
     Content,
     Dc,
     Feedburner,
+    History,
     Itunes,
     Media,
     Syndication,
@@ -55,6 +56,7 @@ impl<'a> Prefixes<'a> {
             "feedburner" => Space::Feedburner,
             "itunes" => Space::Itunes,
             "media" => Space::Media,
+            "fh" => Space::History,
             "sy" | "syn" => Space::Syndication,
             "xhtml" | "html" => Space::Xhtml,
             _ => Space::Other,
@@ -73,6 +75,7 @@ fn by_uri(uri: &str) -> Option<Space> {
         "rssnamespace.org/feedburner/ext/1.0" => Space::Feedburner,
         "itunes.com/dtds/podcast-1.0.dtd" | "example.com/dtds/podcast-1.0.dtd" => Space::Itunes,
         "search.yahoo.com/mrss" | "search.yahoo.com/mrss/1.0" | "tools.search.yahoo.com/mrss" => Space::Media,
+        "purl.org/syndication/history/1.0" => Space::History,
         "purl.org/rss/1.0/modules/syndication" => Space::Syndication,
         "w3.org/1999/xhtml" => Space::Xhtml,
         "purl.org/rss/1.0"

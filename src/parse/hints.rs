@@ -32,6 +32,7 @@ pub(super) fn hints(elements: &[Child<'_>], base: Option<&Url>, prefixes: &Prefi
         self_url: related("self"),
         next_url: related("next"),
         prev_archive: related("prev-archive"),
+        complete: elements.iter().any(|c| c.is(Space::History, "complete")),
         expired: false,
         new_feed_url: text(Space::Itunes, "new-feed-url").and_then(|url| fields::resolve(base, &url)),
     }
