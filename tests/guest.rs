@@ -213,3 +213,21 @@ async fn p74_what_rolled_off_unseen_is_found_on_the_pages_behind() {
     assert_eq!((origin.requests("/older-2").all().len(), origin.requests("/older-4").all().len()), (1, 0));
     assert_eq!(daemon.events().len(), 26);
 }
+
+#[tokio::test]
+async fn p08_p09_the_same_entries_are_no_news_however_they_are_wrapped() {
+    let origin = Origin::start().await;
+    let rss = |built: u32, entries: u32| {
+        let items: String = (0..entries).map(|n| format!("<item><guid>{n}</guid><title>Стаття {n}</title></item>")).collect();
+        Answer::ok("text/xml", format!("<rss><channel><lastBuildDate>{built}</lastBuildDate><!-- {built} -->{items}</channel></rss>"))
+    };
+    origin.set("/feed", rss(1, 3));
+    let home = Home::new(&("[sinks.out.stdout]\n".to_owned() + &feed("f", &origin.url("/feed"), "100ms")));
+    let daemon = home.start().await;
+    origin.request("/feed", 3).await;
+    origin.set("/feed", rss(2, 3));
+    origin.more_requests("/feed", 3).await;
+    origin.set("/feed", rss(3, 4));
+    assert_eq!(daemon.printed(1).await[0].title(), "Стаття 3");
+    assert_eq!(daemon.events().len(), 1);
+}

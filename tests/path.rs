@@ -67,7 +67,7 @@ async fn every_letter_and_the_offset_arrive_in_every_charset_and_format() {
 
 /// Promise 7.
 #[tokio::test]
-async fn the_second_poll_is_conditional_byte_for_byte() {
+async fn p01_p03_p04_the_second_poll_is_conditional_byte_for_byte() {
     let origin = Origin::start().await;
     let body = "<rss><channel><item><guid>1</guid><title>one</title></item></channel></rss>";
     let (etag, modified) = ("W/\"ab\u{fc} c\"".as_bytes(), "Wed, 27 Nov 2024 16:45:00 GMT");
@@ -171,9 +171,9 @@ async fn a_document_that_asks_for_rest_is_left_alone() {
     assert_eq!(origin.requests("/resting").all().len(), 1);
 }
 
-/// Promise 7, P18 to P20: what the server calls fresh is not asked for again, nor after a restart. Another host's feed is the clock.
+/// Promise 7: what the server calls fresh is not asked for again, nor after a restart. Another host's feed is the clock.
 #[tokio::test]
-async fn what_is_fresh_is_not_asked_for() {
+async fn p18_p20_what_is_fresh_is_not_asked_for() {
     let (origin, other) = (Origin::start().await, Origin::start_at("127.0.0.3".parse().unwrap()).await);
     let body = "<rss><channel><item><guid>1</guid><title>one</title></item></channel></rss>";
     origin.set("/hour", Answer::ok("text/xml", body).header("cache-control", "public, max-age=3600"));

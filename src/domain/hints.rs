@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_hour_that_is_not_skipped() {
+    fn p27_the_first_hour_that_is_not_skipped() {
         let standing = |skip_hours, skip_days| Standing::from(&Hints { skip_hours, skip_days, ..Hints::default() });
         let wednesday = Timestamp(1_732_725_900_000); // 2024-11-27T16:45:00Z
         let shown = |s: Standing| s.allowed(wednesday).to_string();

@@ -82,7 +82,7 @@ fn an_entry_that_changes_for_ever_is_reported_so_often_and_no_more() {
 }
 
 #[test]
-fn an_entry_that_comes_back_is_no_news() {
+fn p65_an_entry_that_comes_back_is_no_news() {
     let mut r = Rehearsal::default();
     r.poll(&[entry("1", "one")]);
     assert_eq!(r.poll(&[entry("2", "two")]), ["entry.created two"]);
@@ -141,7 +141,7 @@ fn rising_dates_tell_the_order() {
 }
 
 #[test]
-fn a_cut_document_leaves_no_validators_and_ages_nothing() {
+fn p69_a_cut_document_leaves_no_validators_and_ages_nothing() {
     let mut r = Rehearsal::default();
     r.poll(&[entry("2", "two"), entry("1", "one")]);
     let hot = r.hot.len();
@@ -150,7 +150,7 @@ fn a_cut_document_leaves_no_validators_and_ages_nothing() {
 }
 
 #[test]
-fn validators_are_kept_on_failure_merged_on_304_and_replaced_on_200() {
+fn p05_p06_p07_p15_validators_are_kept_on_failure_merged_on_304_and_replaced_on_200() {
     let v = |etag: Option<&str>, modified: Option<&str>| Validators {
         etag: etag.map(|s| s.as_bytes().to_vec()),
         last_modified: modified.map(|s| s.as_bytes().to_vec()),
@@ -162,8 +162,30 @@ fn validators_are_kept_on_failure_merged_on_304_and_replaced_on_200() {
     assert_eq!(r.state.validators, Some(v(Some("a"), Some("b"))));
     r.poll_with(|_| Outcome::NotModified(v(Some("c"), None)));
     assert_eq!(r.state.validators, Some(v(Some("c"), Some("b"))));
+    r.poll_with(|_| Outcome::Unchanged(v(Some("d"), Some("e"))));
+    assert_eq!(r.state.validators, Some(v(Some("d"), Some("e"))), "the same bytes under other names");
     r.poll_with(|_| Outcome::Unchanged(v(None, None)));
     assert_eq!(r.state.validators, None);
+}
+
+#[test]
+fn p77_a_date_in_the_future_or_none_at_all_does_not_matter() {
+    let mut r = Rehearsal::default();
+    r.poll(&[entry("1", "one")]);
+    let ahead = Entry { published: at(NOW.after(MINUTE * 1_000_000)), ..entry("2", "two") };
+    assert_eq!(r.poll(&[ahead.clone(), entry("1", "one")]), ["entry.created two"]);
+    assert_eq!(r.poll(&[ahead, entry("3", "three"), entry("1", "one")]), ["entry.created three"]);
+}
+
+#[test]
+fn p96_a_thousand_new_entries_at_every_poll_bring_it_no_more_polls_than_the_floor_allows() {
+    let mut r = Rehearsal::default();
+    for round in 0..6 {
+        let entries: Vec<_> = (0..1000).map(|n| entry(&format!("{round}-{n}"), &format!("{round} {n}"))).collect();
+        r.poll(&entries);
+        assert!(r.state.next_poll >= r.now.after(r.feed.pace.min));
+    }
+    assert!(r.state.rate.per_second() * 86_400.0 < 1500.0, "one poll counts for twenty posts at most");
 }
 
 /// An entry of this morning.
@@ -326,7 +348,7 @@ fn busy_feeds_are_asked_more_often_than_quiet_ones() {
 }
 
 #[test]
-fn what_document_and_answer_say_of_the_next_poll_holds_until_they_say_otherwise() {
+fn p26_p36_what_document_and_answer_say_of_the_next_poll_holds_until_they_say_otherwise() {
     let mut r = Rehearsal::default();
     let entries: Vec<_> = (0..40).map(|n| own(&n.to_string())).collect();
     let said = |ttl| {

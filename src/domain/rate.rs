@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backlog_is_no_news_but_its_dates_tell_the_rate() {
+    fn p28_p77_a_backlog_is_no_news_but_its_dates_tell_the_rate() {
         let daily: Vec<_> = (0..10).map(|n| NOW.before(A_DAY * n)).collect();
         assert!((0.9..1.0).contains(&a_day(&Rate::seeded(NOW, &daily, None))));
         let old = [NOW.before(A_DAY * 40), NOW.before(A_DAY * 400)];

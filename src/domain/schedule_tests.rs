@@ -87,7 +87,7 @@ fn where_posts_come_in_the_morning_it_is_asked_in_the_morning() {
 }
 
 #[test]
-fn a_dead_feed_drifts_to_the_longest_wait_and_a_revived_one_returns_within_days() {
+fn p124_a_dead_feed_drifts_to_the_longest_wait_and_a_revived_one_returns_within_days() {
     let (hints, k) = (Standing::default(), 7200.0 * (10.0f64 / 86_400.0).sqrt());
     let mut rate = steady(10, 60);
     let mut now = NOW.after(DAY * 60);
@@ -104,7 +104,7 @@ fn a_dead_feed_drifts_to_the_longest_wait_and_a_revived_one_returns_within_days(
 }
 
 #[test]
-fn a_document_is_not_filled_anew_between_two_polls() {
+fn p76_a_document_is_not_filled_anew_between_two_polls() {
     let (rate, hints) = (steady(20, 60), Standing::default());
     let half = 0.5 * 10.0 / rate.per_second();
     assert!(wait(&rate, &hints, None, 10, 1e9).as_secs_f64() < 1.1 * half + 1.0);
@@ -141,7 +141,7 @@ fn a_fixed_interval_is_the_operators_word() {
 }
 
 #[test]
-fn failures_back_off_and_hints_are_floors() {
+fn p37_p38_p43_failures_back_off_and_hints_are_floors() {
     let now = Timestamp(0);
     let wait = |failures, error| after_failure(&pace(None), failures, &error, &id(), 1, now).since(now);
     assert!(wait(1, PollError::Dns(String::new())) >= 2 * MIN);
@@ -166,6 +166,12 @@ fn p49_a_request_that_nobody_lived_to_record_counts() {
     assert_eq!(revised(&pace(None), &first, asked), asked.after(MIN), "the first of all");
     let recorded = FeedState { last_poll: Some(asked), next_poll: asked.after(MAX), ..state };
     assert_eq!(revised(&pace(None), &recorded, asked), asked.after(MAX));
+}
+
+#[test]
+fn p29_what_has_expired_is_asked_once_a_week() {
+    let expired = Standing::from(&Hints { expired: true, ..Hints::default() });
+    assert!(wait(&steady(50, 30), &expired, None, 0, 1.0) >= LONGEST_BACKOFF);
 }
 
 #[test]
@@ -207,7 +213,7 @@ fn a_faster_pace_counts_at_once_and_a_restart_changes_nothing() {
 }
 
 #[test]
-fn a_hundred_thousand_overdue_feeds_come_no_faster_than_usual() {
+fn p48_p125_a_hundred_thousand_overdue_feeds_come_no_faster_than_usual() {
     let (feeds, mut seconds) = (100_000, std::collections::HashMap::<Timestamp, u32>::new());
     let per_second = f64::from(feeds) / 1800.0;
     for nth in 0..feeds {
@@ -234,7 +240,7 @@ fn any_rate() -> impl Strategy<Value = Rate> {
 proptest! {
     /// polling.md 121.
     #[test]
-    fn never_early_never_much_too_late(
+    fn p30_p32_p121_never_early_never_much_too_late(
         rate in any_rate(), k in prop_oneof![Just(0.0), 1e-6f64..1e9, Just(1e12)], polls: u64, window in 0u32..3000,
         ttl in 0u32..3000, asked in prop::option::of(-100_000i64..1_000_000_000), skip_hours: u32, skip_days: u8, expired: bool,
     ) {
@@ -268,14 +274,14 @@ proptest! {
     }
 
     #[test]
-    fn failures_never_early_never_more_than_a_week(polls: u64, failures in 1u32..100) {
+    fn p40_failures_never_early_never_more_than_a_week(polls: u64, failures in 1u32..100) {
         let next = after_failure(&pace(None), failures, &PollError::Connect(String::new()), &id(), polls, NOW).since(NOW);
         prop_assert!(next >= 2 * MIN && next <= LONGEST_BACKOFF * 11 / 10);
     }
 
-    /// polling.md 122: the requests of all are what was allowed, as far as floors and ceilings let them.
+    /// The requests of all are what was allowed, as far as floors and ceilings let them.
     #[test]
-    fn the_budget_is_spent_and_not_exceeded(rates in prop::collection::vec(any_rate(), 1..20), mean in 60u64..200_000) {
+    fn p122_the_budget_is_spent_and_not_exceeded(rates in prop::collection::vec(any_rate(), 1..20), mean in 60u64..200_000) {
         let state = |rate: &Rate| FeedState { rate: rate.clone(), last_poll: Some(NOW), ..FeedState::default() };
         let shares: Vec<_> = rates.iter().map(|rate| share(&pace(None), &state(rate)).unwrap()).collect();
         let requests = |k: f64| shares.iter().map(|s| 1.0 / s.wait(k)).sum::<f64>();

@@ -78,9 +78,8 @@ mod tests {
         assert_eq!(from_headers(&map), expected.map(Duration::from_secs), "{headers:?}");
     }
 
-    /// P18 and P19.
     #[test]
-    fn max_age_less_age() {
+    fn p18_p19_max_age_less_age() {
         check(&[("cache-control", "max-age=3600")], Some(3600));
         check(&[("cache-control", "max-age=3600"), ("age", "600")], Some(3000));
         check(&[("cache-control", "max-age=3600"), ("age", "3600")], None);
@@ -88,9 +87,8 @@ mod tests {
         check(&[], None);
     }
 
-    /// P21 and P22.
     #[test]
-    fn expires_counts_from_the_servers_date_and_only_without_max_age() {
+    fn p21_p22_expires_counts_from_the_servers_date_and_only_without_max_age() {
         let (date, later) = (("date", "Wed, 27 Nov 2024 16:45:00 GMT"), ("expires", "Wed, 27 Nov 2024 17:45:00 GMT"));
         check(&[date, later], Some(3600));
         check(&[date, later, ("cache-control", "max-age=60")], Some(60));
@@ -101,9 +99,8 @@ mod tests {
         }
     }
 
-    /// P23 to P25.
     #[test]
-    fn directives_as_they_are_written() {
+    fn p23_p24_p25_directives_as_they_are_written() {
         for none in [
             "max-age=0",
             "no-cache",

@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms() {
+    fn p34_p37_every_form_under_a_cap() {
         let date = httpdate::parse_http_date("Wed, 27 Nov 2024 16:45:00 GMT").ok();
         let day = Duration::from_secs(86_400);
         let check = |value: &str, seconds: Option<f64>| {

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn when_to_poll() {
+    fn p26_p27_p28_when_to_poll() {
         let every = |inside: &str| of(inside).update_every.map(|d| d.as_secs());
         assert_eq!(of("<ttl> 60 </ttl>").ttl, Some(60));
         assert_eq!((of("<ttl>0</ttl>").ttl, of("<ttl>soon</ttl>").ttl, of("<ttl>-5</ttl>").ttl), (None, None, None));
@@ -114,6 +114,7 @@ mod tests {
         assert_eq!(hints.next_url.as_deref(), Some("https://glavcom.ua/xml/?page=2"));
         assert_eq!(hints.prev_archive.as_deref(), Some("https://glavcom.ua/2023.xml"));
         assert_eq!(hints.new_feed_url.as_deref(), Some("https://new.ua/rss"));
+        assert!(of("<fh:complete/>").complete && !hints.complete);
         let many: String = (0..1000).map(|n| format!("<link rel='hub' href='/{n}'/>")).collect();
         assert_eq!(of(&many).hubs.len(), MOST_HUBS);
     }

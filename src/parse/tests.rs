@@ -228,7 +228,7 @@ fn broken_markup_costs_itself() {
 }
 
 #[test]
-fn what_makes_feed_rs_panic_or_overflow_is_harmless() {
+fn p93_what_makes_feed_rs_panic_or_overflow_is_harmless() {
     for bad in [
         "<author>Іван Петренко ivan@example.com</author>",
         "<dc:creator>Редакція «news@example.com»</dc:creator>",
@@ -256,7 +256,7 @@ fn what_makes_feed_rs_panic_or_overflow_is_harmless() {
 }
 
 #[test]
-fn large_documents_are_bounded() {
+fn p92_p94_p95_large_documents_are_bounded() {
     let many = format!("<rss><channel>{}</channel></rss>", "<item><title>x</title></item>".repeat(100_000));
     let document = read(&many);
     assert_eq!((document.entries.len(), document.dropped), (2000, 98_000));
