@@ -1,6 +1,8 @@
 //! The manual and the program are in step: whatever `--help` offers is in the README, and what a newcomer is told works.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 const README: &str = include_str!("../README.md");
@@ -67,4 +69,44 @@ fn collect(properties: &serde_json::Value, keys: &mut BTreeSet<String>) {
         collect(&value["properties"], keys);
         collect(&value["additionalProperties"]["properties"], keys);
     }
+}
+
+/// From the list of behaviours to the tests and back: every row names the tests that hold its number, and every such test is named.
+#[test]
+fn every_behaviour_of_polling_names_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut held = BTreeMap::<u32, BTreeSet<String>>::new();
+    for name in ["src", "tests"].iter().flat_map(|directory| tests_with_numbers(&root.join(directory))) {
+        let numbers = name.split('_').map_while(|part| part.strip_prefix('p')?.parse().ok());
+        for number in numbers {
+            held.entry(number).or_default().insert(name.clone());
+        }
+    }
+    let list = include_str!("polling.md");
+    let mut listed = BTreeMap::<u32, BTreeSet<String>>::new();
+    for cells in list.lines().filter_map(|line| line.strip_prefix("| ")).map(|line| line.split(" | ").collect::<Vec<_>>()) {
+        let [number, _, tests] = cells[..] else { continue };
+        let tests = tests.split('`').filter(|name| name.starts_with('p') && name.contains('_')).map(str::to_owned);
+        listed.insert(number.parse().expect("a number"), tests.collect());
+    }
+    let numbers: Vec<_> = listed.keys().copied().collect();
+    assert_eq!(numbers, (1..=101).chain(121..=125).collect::<Vec<_>>());
+    listed.retain(|_, tests| !tests.is_empty());
+    assert_eq!(listed, held);
+}
+
+/// The names of functions that begin with a number of the list.
+fn tests_with_numbers(directory: &Path) -> Vec<String> {
+    let mut names = vec![];
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names.extend(tests_with_numbers(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let functions = text.split("fn p").skip(1).filter_map(|rest| rest.split_once('(')).map(|(name, _)| format!("p{name}"));
+            names.extend(functions.filter(|name| name[1..].starts_with(|c: char| c.is_ascii_digit())));
+        }
+    }
+    names
 }
