@@ -1,5 +1,5 @@
-//! What both directions of HTTP need: a client that trusts nobody, the addresses that are not public, `Retry-After`, freshness, and errors
-//! in words that name no secret.
+//! What both directions of HTTP need: a client that trusts nobody, the addresses that are not public, whose a host is, `Retry-After`, freshness,
+//! and errors in words that name no secret.
 
 pub mod address;
 pub mod domain;
