@@ -18,6 +18,7 @@ pub use chain::{Chain, Step};
 use crate::domain::conditional::Validators;
 use crate::domain::failure::PollError;
 use crate::domain::feed::Feed;
+use crate::http::names::{Guard, Names};
 use crate::http::{self, address};
 use crate::secret::{HeaderValue, Secret};
 
@@ -136,6 +137,8 @@ pub struct Fetcher {
     /// One client for each list of allowed networks: the guard is inside of the client's resolver, and connections are not shared
     /// between feeds that may go to different places.
     clients: Mutex<HashMap<Arc<address::Policy>, Client>>,
+    /// Shared by all clients: each filters for itself what is found.
+    names: Arc<Names>,
 }
 
 impl Fetcher {
@@ -145,8 +148,12 @@ impl Fetcher {
     /// When the HTTP client cannot be built.
     pub fn new(settings: &Settings) -> Result<Self, FetcherError> {
         let about = settings.contact.as_ref().map_or(String::new(), |url| format!("+{url}; "));
-        let fetcher =
-            Self { user_agent: format!("{} ({about}feeds)", http::USER_AGENT), settings: settings.clone(), clients: Mutex::default() };
+        let fetcher = Self {
+            user_agent: format!("{} ({about}feeds)", http::USER_AGENT),
+            settings: settings.clone(),
+            clients: Mutex::default(),
+            names: Names::of_the_world(),
+        };
         fetcher.client(&fetcher.policy(&Options::default()))?;
         Ok(fetcher)
     }
@@ -187,7 +194,9 @@ impl Fetcher {
         let mut always = HeaderMap::new();
         always.insert(ACCEPT, Wire::from_static(ACCEPT_TYPES));
         always.insert(ACCEPT_ENCODING, Wire::from_static("gzip, br"));
-        let builder = http::builder(self.settings.per_host).dns_resolver(address::Guard(policy.clone())).default_headers(always);
+        let builder = http::builder(self.settings.per_host)
+            .dns_resolver(Guard { policy: policy.clone(), names: self.names.clone() })
+            .default_headers(always);
         let client = builder.user_agent(&self.user_agent).build().map_err(FetcherError)?;
         clients.insert(policy.clone(), client.clone());
         Ok(client)

@@ -1,10 +1,8 @@
 //! Which addresses may be connected to. A feed, a redirect or a DNS answer must not reach what only we can reach.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 /// An address that may not be connected to.
@@ -52,26 +50,6 @@ impl Policy {
             (_, Some(port)) if BAD_PORTS.contains(&port) => Err(Forbidden(format!("port {port}"))),
             _ => Ok(()),
         }
-    }
-}
-
-/// Resolves names and leaves only the addresses that a policy admits, so that the address checked is the one connected to.
-#[derive(Clone, Debug)]
-pub struct Guard(pub Arc<Policy>);
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0.clone();
-        Box::pin(async move {
-            let host = name.as_str();
-            let found = tokio::net::lookup_host((host, 0)).await.map_err(|e| Unresolved(e.to_string()))?;
-            let (good, bad): (Vec<_>, Vec<_>) = found.partition(|address: &SocketAddr| policy.admits(address.ip()));
-            match (good.is_empty(), bad.first()) {
-                (false, _) => Ok(Box::new(good.into_iter()) as Addrs),
-                (true, Some(address)) => Err(Forbidden(format!("{host} ({})", address.ip())).into()),
-                (true, None) => Err(Unresolved(format!("{host} has no address")).into()),
-            }
-        })
     }
 }
 

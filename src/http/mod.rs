@@ -1,9 +1,10 @@
-//! What both directions of HTTP need: a client that trusts nobody, the addresses that are not public, whose a host is, `Retry-After`, freshness,
-//! and errors in words that name no secret.
+//! What both directions of HTTP need: a client that trusts nobody, names and the addresses that are not public, whose a host is, `Retry-After`,
+//! freshness, and errors in words that name no secret.
 
 pub mod address;
 pub mod domain;
 pub mod freshness;
+pub mod names;
 pub mod retry_after;
 
 use std::error::Error;

@@ -12,7 +12,8 @@ use super::{SinkError, payload, signature};
 use crate::domain::delivery::{Delivery, DeliveryError};
 use crate::domain::retry::LONGEST_RETRY_AFTER;
 use crate::domain::time::Timestamp;
-use crate::http::address::{Guard, Policy};
+use crate::http::address::Policy;
+use crate::http::names::{Guard, Names};
 use crate::http::{self, Trouble, retry_after};
 use crate::secret::{HeaderValue, Secret};
 
@@ -60,7 +61,7 @@ impl Webhook {
         Policy::NotLinkLocal.check_url(&url).map_err(|e| SinkError::new(e.to_string()))?;
         let keys = options.secrets.iter().map(signature::Key::parse).collect::<Result<_, _>>();
         let client = http::builder(options.max_in_flight)
-            .dns_resolver(Guard(Arc::new(Policy::NotLinkLocal)))
+            .dns_resolver(Guard { policy: Arc::new(Policy::NotLinkLocal), names: Names::of_the_system() })
             .user_agent(http::USER_AGENT)
             .timeout(options.timeout)
             .build();
