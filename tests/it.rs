@@ -19,5 +19,6 @@ mod identity;
 mod isolation;
 mod layers;
 mod manual;
+mod network;
 mod path;
 mod process;

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Board, Panel};
 use crate::clock;
-use crate::domain::feed::{Feed, FeedState};
+use crate::domain::feed::FeedState;
 use crate::domain::retry::Condition;
+use crate::fetch::Subscription;
 
 /// Feeds on one page of `/v1/feeds`.
 const PAGE: usize = 1000;
@@ -74,6 +75,9 @@ struct FeedLine {
     url: String,
     title: Option<String>,
     tags: Vec<String>,
+    /// Whether its certificate is not checked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    insecure: bool,
     state: &'static str,
     entries: u32,
     next_poll: Option<String>,
@@ -102,9 +106,9 @@ struct FloodLine {
 pub(super) async fn feeds(State(board): State<Arc<Board>>, Query(page): Query<Page>) -> Result<Json<FeedsPage>, StatusCode> {
     let (wanted, more) = page.of(&board.panel());
     let mut feeds = vec![];
-    for (feed, number) in wanted {
+    for (subscription, number) in wanted {
         let row = board.store.feed_state(number).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        feeds.push(line(&feed, row));
+        feeds.push(line(&subscription, row));
     }
     let next = feeds.last().filter(|_| more).map(|last| last.id.clone());
     Ok(Json(FeedsPage { feeds, next }))
@@ -112,23 +116,24 @@ pub(super) async fn feeds(State(board): State<Arc<Board>>, Query(page): Query<Pa
 
 impl Page {
     /// The feeds on this page with their numbers, and whether there are more.
-    fn of(&self, panel: &Panel) -> (Vec<(Feed, u32)>, bool) {
+    fn of(&self, panel: &Panel) -> (Vec<(Subscription, u32)>, bool) {
         let after = self.after.as_deref().unwrap_or_default();
         let limit = self.limit.unwrap_or(PAGE).clamp(1, PAGE);
-        let feeds = panel.poller.feeds.iter().map(|s| &s.feed).zip(panel.poller.numbers.iter().copied());
-        let mut rest: Vec<_> = feeds.filter(|(feed, _)| &*feed.id.0 > after).collect();
-        rest.sort_by(|a, b| a.0.id.cmp(&b.0.id));
+        let feeds = panel.poller.feeds.iter().zip(panel.poller.numbers.iter().copied());
+        let mut rest: Vec<_> = feeds.filter(|(subscription, _)| &*subscription.feed.id.0 > after).collect();
+        rest.sort_by(|a, b| a.0.feed.id.cmp(&b.0.feed.id));
         let more = rest.len() > limit;
-        (rest.into_iter().take(limit).map(|(feed, number)| (feed.clone(), number)).collect(), more)
+        (rest.into_iter().take(limit).map(|(subscription, number)| (subscription.clone(), number)).collect(), more)
     }
 }
 
-fn line(feed: &Feed, row: FeedState) -> FeedLine {
+fn line(Subscription { feed, options }: &Subscription, row: FeedState) -> FeedLine {
     FeedLine {
         id: feed.id.to_string(),
         url: feed.url.clone(),
         title: row.title,
         tags: feed.tags.to_vec(),
+        insecure: options.trust.insecure,
         state: match (row.polls, row.failures, &row.flood) {
             (0, ..) => "new",
             _ if row.gone.is_some_and(|gone| gone.confirmed) => "gone",

@@ -153,11 +153,12 @@ fn table_of_feeds(feeds: &[Value]) -> String {
     for feed in trouble.into_iter().chain(fine) {
         let [id, state, entries, next] = ["id", "state", "entries", "next_poll"].map(|key| text(part(feed, key)));
         let error = part(feed, "last_error").as_str().map(plain);
+        let insecure = (part(feed, "insecure") == true).then(|| "insecure".to_owned());
         let held = part(part(feed, "flood"), "held").as_u64().map(|held| format!("{held} entries held back"));
         let repairs =
             part(feed, "repairs").as_object().into_iter().flatten().map(|(fault, count)| format!("mended: {} ×{count}", plain(fault)));
         let moved = part(feed, "moved_to").as_str().map(|to| format!("moved to {}", plain(to)));
-        let remarks: Vec<_> = error.into_iter().chain(moved).chain(held).chain(repairs).collect();
+        let remarks: Vec<_> = insecure.into_iter().chain(error).chain(moved).chain(held).chain(repairs).collect();
         lines.push(format!("{id:<24} {state:<8} {entries:>7} {next:<24} {}", remarks.join("; ")));
     }
     lines.join("\n") + "\n"

@@ -1,7 +1,9 @@
 //! `[feeds.*]`: what is asked for, and how.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use super::value::Source;
 use super::written;
 use crate::domain::feed::{Backlog, Feed, FeedId};
 use crate::fetch::{self, Auth, Subscription};
+use crate::http::trust::{Authority, Trust};
 use crate::secret::HeaderValue;
 
 impl Reading<'_> {
@@ -51,6 +54,7 @@ impl Reading<'_> {
             headers: self.headers(file, w.headers),
             auth: w.auth.and_then(|auth| self.auth(file, auth)),
             allow_private: w.allow_private.into_iter().map(|net| net.0).collect(),
+            trust: self.trust(file, name.get_ref(), w.ca.as_ref(), w.insecure.as_ref()),
         };
         let mut subscription = self.plain_feed(name.get_ref(), url, w.tags);
         subscription.feed.backlog = w.backlog.map_or(Backlog::None, |b| b.0);
@@ -59,6 +63,26 @@ impl Reading<'_> {
             subscription.options = Arc::new(options);
         }
         subscription
+    }
+
+    /// Whose certificates a feed believes.
+    fn trust(&mut self, file: &File<'_>, feed: &str, ca: Option<&Spanned<PathBuf>>, insecure: Option<&Spanned<bool>>) -> Trust {
+        let insecure = insecure.filter(|insecure| *insecure.get_ref());
+        if insecure.is_some() {
+            self.warnings.push(format!("the certificate of the feed {feed} is not checked: whoever is on the way can read and forge it"));
+        }
+        if let Some(insecure) = insecure.filter(|_| ca.is_some()) {
+            self.problems.push(file.at(insecure.span(), "either ca says whose certificates are believed, or insecure that all are"));
+        }
+        let mut trust = Trust { authorities: Arc::default(), insecure: insecure.is_some() };
+        if let Some(ca) = ca {
+            let path = file.dir().join(ca.get_ref());
+            match fs::read(&path).map_err(|e| e.to_string()).and_then(|pem| Authority::read(&pem)) {
+                Ok(authorities) => trust.authorities = authorities,
+                Err(e) => self.problems.push(file.at(ca.span(), format!("cannot read {}: {e}", path.display()))),
+            }
+        }
+        trust
     }
 
     pub(super) fn check_header_text(&mut self, file: &File<'_>, span: Range<usize>, text: &str) {

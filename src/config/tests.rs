@@ -12,6 +12,8 @@ use crate::domain::feed::Backlog;
 use crate::secret::{HeaderValue, Secret};
 use crate::sink::Target;
 
+mod network;
+
 const FEED: &str = "[feeds.a]\nurl = \"https://a.ua/rss\"\n";
 const STDOUT: &str = "[sinks.out.stdout]\n";
 
@@ -70,6 +72,7 @@ fn the_sample_is_true() {
         ("credentials/newsroom", secret),
         ("credentials/secret_newsroom-old", secret),
         ("credentials/token", "x"),
+        ("intranet-ca.pem", include_str!("../../tests/certificates/authority.pem")),
     ];
     load_files(&files, &secrets).unwrap_or_else(|e| panic!("{e}"));
 }
@@ -161,7 +164,7 @@ retention = "7d"
 fn an_unknown_key_has_its_line_and_caret() {
     complaint(
         &format!("{FEED}intervall = \"5m\"\n{STDOUT}"),
-        "f.toml:3:1: unknown field `intervall`, expected one of `url`, `tags`, `interval`, `backlog`, `headers`, `user_agent`, `auth`, `allow_private`, `content`
+        "f.toml:3:1: unknown field `intervall`, expected one of `url`, `tags`, `interval`, `backlog`, `headers`, `user_agent`, `auth`, `allow_private`, `ca`, `insecure`, `content`
   |
 3 | intervall = \"5m\"
   | ^^^^^^^^^",

@@ -64,6 +64,8 @@ pub(super) struct Feed {
     pub(super) auth: Option<Spanned<Auth>>,
     #[serde(default)]
     pub(super) allow_private: Vec<Network>,
+    pub(super) ca: Option<Spanned<PathBuf>>,
+    pub(super) insecure: Option<Spanned<bool>>,
     pub(super) content: Option<Spanned<String>>,
 }
 

@@ -63,7 +63,7 @@ pub enum Step {
 impl Chain {
     pub(super) fn new(fetcher: &Fetcher, ask: Ask<'_>) -> Result<Self, PollError> {
         let policy = fetcher.policy(ask.options);
-        let client = fetcher.client(&policy).map_err(|e| PollError::Connect(e.to_string()))?;
+        let client = fetcher.client(&policy, &ask.options.trust).map_err(|e| PollError::Connect(e.to_string()))?;
         let parsed = |url| Url::parse(url).map_err(|e| PollError::Connect(format!("bad URL: {e}")));
         let (url, home) = (parsed(ask.url)?, parsed(ask.home)?);
         let settings = &fetcher.settings;

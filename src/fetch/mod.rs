@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use reqwest::Client;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue as Wire};
+use reqwest::{Client, ClientBuilder};
 
 pub use chain::{Chain, Step};
 
@@ -19,6 +19,7 @@ use crate::domain::conditional::Validators;
 use crate::domain::failure::PollError;
 use crate::domain::feed::Feed;
 use crate::http::names::{Guard, Names};
+use crate::http::trust::Trust;
 use crate::http::{self, address};
 use crate::secret::{HeaderValue, Secret};
 
@@ -58,6 +59,8 @@ pub struct Options {
     pub auth: Option<Auth>,
     /// More networks this feed may live in.
     pub allow_private: Vec<IpNet>,
+    /// Whose certificates are believed, wherever redirects lead.
+    pub trust: Trust,
 }
 
 /// A feed and how to ask for it.
@@ -134,9 +137,9 @@ pub struct FetcherError(#[source] reqwest::Error);
 pub struct Fetcher {
     settings: Settings,
     user_agent: String,
-    /// One client for each list of allowed networks: the guard is inside of the client's resolver, and connections are not shared
-    /// between feeds that may go to different places.
-    clients: Mutex<HashMap<Arc<address::Policy>, Client>>,
+    /// One client for each list of allowed networks and believed certificates: guard and verifier are inside of the client, and
+    /// connections are not shared between feeds that may go to different places or ask less of them.
+    clients: Mutex<HashMap<(Arc<address::Policy>, Trust), Client>>,
     /// Shared by all clients: each filters for itself what is found.
     names: Arc<Names>,
 }
@@ -154,7 +157,7 @@ impl Fetcher {
             clients: Mutex::default(),
             names: Names::of_the_world(),
         };
-        fetcher.client(&fetcher.policy(&Options::default()))?;
+        fetcher.client(&fetcher.policy(&Options::default()), &Trust::default())?;
         Ok(fetcher)
     }
 
@@ -186,9 +189,10 @@ impl Fetcher {
         Arc::new(address::Policy::Public(allowed))
     }
 
-    fn client(&self, policy: &Arc<address::Policy>) -> Result<Client, FetcherError> {
+    fn client(&self, policy: &Arc<address::Policy>, trust: &Trust) -> Result<Client, FetcherError> {
+        let kind = (policy.clone(), trust.clone());
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(policy) {
+        if let Some(client) = clients.get(&kind) {
             return Ok(client.clone());
         }
         let mut always = HeaderMap::new();
@@ -197,8 +201,8 @@ impl Fetcher {
         let builder = http::builder(self.settings.per_host)
             .dns_resolver(Guard { policy: policy.clone(), names: self.names.clone() })
             .default_headers(always);
-        let client = builder.user_agent(&self.user_agent).build().map_err(FetcherError)?;
-        clients.insert(policy.clone(), client.clone());
+        let client = trust.apply(builder.user_agent(&self.user_agent)).and_then(ClientBuilder::build).map_err(FetcherError)?;
+        clients.insert(kind, client.clone());
         Ok(client)
     }
 }

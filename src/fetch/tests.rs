@@ -12,6 +12,8 @@ use tokio::sync::Mutex;
 
 use super::*;
 
+mod tls;
+
 /// A server that gives each connection the next of its answers, byte for byte, and remembers what it was asked.
 struct Canned {
     port: u16,

@@ -1,11 +1,12 @@
-//! What both directions of HTTP need: a client that trusts nobody, names and the addresses that are not public, whose a host is, `Retry-After`,
-//! freshness, and errors in words that name no secret.
+//! What both directions of HTTP need: a client that trusts nobody, names and the addresses that are not public, whose a host is, whose
+//! certificates are believed, `Retry-After`, freshness, and errors in words that name no secret.
 
 pub mod address;
 pub mod domain;
 pub mod freshness;
 pub mod names;
 pub mod retry_after;
+pub mod trust;
 
 use std::error::Error;
 use std::path::Path;
