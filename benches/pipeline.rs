@@ -96,13 +96,8 @@ async fn poller(urls: &[String], dir: &std::path::Path, backlog: Backlog) -> (Ar
         feed: Feed { id, url: url.clone(), tags: Arc::from(vec![]), backlog, pace },
         options: options.clone(),
     };
-    let settings = fetch::Settings {
-        timeout: Duration::from_secs(30),
-        max_body: 10 << 20,
-        per_host: IN_FLIGHT,
-        contact: None,
-        allow_private: vec!["127.0.0.0/8".parse().expect("network")],
-    };
+    let settings =
+        fetch::Settings { per_host: IN_FLIGHT, allow_private: vec!["127.0.0.0/8".parse().expect("network")], ..fetch::Settings::default() };
     let route = Route {
         sink: sinks[0],
         events: Arc::from(EventKind::ALL),

@@ -24,3 +24,26 @@ async fn a_feed_whose_certificate_is_not_checked_is_shown_as_such() {
     let marks: Vec<_> = feeds.as_array().unwrap().iter().map(|feed| feed.get("insecure").cloned()).collect();
     assert_eq!(marks, [None, Some(true.into())]);
 }
+
+#[tokio::test]
+async fn p84_the_proxy_of_the_environment_is_not_used_and_that_of_the_configuration_is() {
+    let (origin, proxy) = (Origin::start().await, Origin::start().await);
+    for server in [&origin, &proxy] {
+        server.set("/feed", Answer::ok("text/xml", "<rss/>"));
+    }
+    let config = format!("[feeds.a]\nurl = {:?}\ninterval = \"100ms\"\n[sinks.out.stdout]\n", origin.url("/feed"));
+    let home = ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"]
+        .iter()
+        .fold(Home::new(&config), |home, name| home.variable(name, &proxy.url("")));
+    let daemon = home.start().await;
+    origin.request("/feed", 3).await;
+    assert_eq!(proxy.requests("/feed").all().len(), 0);
+
+    let polling = "[polling]\nmin_interval = \"100ms\"\nmean_interval = \"100ms\"\nhost_gap = \"0s\"\n";
+    let feed = "[feeds.a]\nurl = \"http://feed.invalid/feed\"\ninterval = \"100ms\"\n[sinks.out.stdout]\n";
+    home.configure(&format!("{polling}proxy = {:?}\n{feed}", proxy.url("")));
+    daemon.hup();
+    daemon.ready(2).await;
+    let seen = proxy.request("/feed", 3).await;
+    assert_eq!((seen.target.as_str(), seen.header("host")), ("http://feed.invalid/feed", Some(&b"feed.invalid"[..])));
+}

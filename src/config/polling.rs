@@ -4,9 +4,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::Spanned;
+use url::Url;
 
+use super::problem::Problem;
 use super::reading::{File, LONGEST_TIME, Reading};
-use super::value::Time;
+use super::value::{Time, WebUrl};
 use super::{Polling, written};
 use crate::fetch;
 
@@ -72,8 +74,23 @@ impl Reading<'_> {
             per_host: polling.per_host,
             contact: w.contact.as_ref().map(|url| url.0.to_string()),
             allow_private: w.allow_private.iter().map(|net| net.0).collect(),
+            proxy: w.proxy.as_ref().and_then(|proxy| self.proxy(file, proxy)),
         };
         (polling, settings)
+    }
+
+    fn proxy(&mut self, file: &File<'_>, written: &Spanned<WebUrl>) -> Option<Url> {
+        let url = &written.get_ref().0;
+        let problem = if !url.username().is_empty() || url.password().is_some() {
+            let message = "the URL of a proxy holds no user name or password; let the proxy know this machine by its address";
+            Problem::at_secret(file.path, file.text, written.span(), message)
+        } else if url.scheme() != "http" || url.path() != "/" || url.query().is_some() {
+            file.at(written.span(), "a proxy is written http://HOST:PORT; https feeds go through it too")
+        } else {
+            return Some(url.clone());
+        };
+        self.problems.push(problem);
+        None
     }
 
     pub(super) fn admin(&mut self, file: &File<'_>, admin: Option<&written::Admin>) -> (Option<std::net::SocketAddr>, Duration) {

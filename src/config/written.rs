@@ -47,6 +47,7 @@ pub(super) struct Polling {
     pub(super) max_entries: Option<Spanned<u32>>,
     pub(super) contact: Option<WebUrl>,
     pub(super) allow_private: Vec<Network>,
+    pub(super) proxy: Option<Spanned<WebUrl>>,
 }
 
 /// `[feeds.NAME]`

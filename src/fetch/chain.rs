@@ -35,6 +35,7 @@ const LONGEST_VALIDATOR: usize = 1024;
 pub struct Chain {
     client: Client,
     policy: Arc<Policy>,
+    proxied: bool,
     options: Arc<Options>,
     validators: Option<Validators>,
     /// The limit for all steps together, and what is left of it: only exchanges count, not what lies between them.
@@ -70,6 +71,7 @@ impl Chain {
         Ok(Self {
             client,
             policy,
+            proxied: settings.proxy.is_some(),
             options: ask.options.clone(),
             validators: ask.validators,
             timeout: settings.timeout,
@@ -134,7 +136,7 @@ impl Chain {
         let answer = self.client.get(self.url.clone()).headers(self.headers(conditional)).send().await;
         let answer = answer.map_err(|e| self.explain(e))?;
         match answer.remote_addr().map(|peer: SocketAddr| peer.ip()) {
-            Some(peer) if !self.policy.admits(peer) => Err(PollError::Forbidden(peer.to_string())),
+            Some(peer) if !self.proxied && !self.policy.admits(peer) => Err(PollError::Forbidden(peer.to_string())),
             _ => Ok(answer),
         }
     }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue as Wire};
-use reqwest::{Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder, Proxy};
+use url::Url;
 
 pub use chain::{Chain, Step};
 
@@ -40,11 +41,13 @@ pub struct Settings {
     pub contact: Option<String>,
     /// Networks a feed may live in although they are not public.
     pub allow_private: Vec<IpNet>,
+    /// Every request goes there, and names are resolved there: what they lead to is then not ours to check.
+    pub proxy: Option<Url>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), max_body: 10 << 20, per_host: 1, contact: None, allow_private: vec![] }
+        Self { timeout: Duration::from_secs(30), max_body: 10 << 20, per_host: 1, contact: None, allow_private: vec![], proxy: None }
     }
 }
 
@@ -198,9 +201,11 @@ impl Fetcher {
         let mut always = HeaderMap::new();
         always.insert(ACCEPT, Wire::from_static(ACCEPT_TYPES));
         always.insert(ACCEPT_ENCODING, Wire::from_static("gzip, br"));
-        let builder = http::builder(self.settings.per_host)
-            .dns_resolver(Guard { policy: policy.clone(), names: self.names.clone() })
-            .default_headers(always);
+        let builder = http::builder(self.settings.per_host).default_headers(always);
+        let builder = match &self.settings.proxy {
+            Some(proxy) => builder.proxy(Proxy::all(proxy.clone()).map_err(FetcherError)?),
+            None => builder.dns_resolver(Guard { policy: policy.clone(), names: self.names.clone() }),
+        };
         let client = trust.apply(builder.user_agent(&self.user_agent)).and_then(ClientBuilder::build).map_err(FetcherError)?;
         clients.insert(kind, client.clone());
         Ok(client)

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::*;
 
+mod proxy;
 mod tls;
 
 /// A server that gives each connection the next of its answers, byte for byte, and remembers what it was asked.
@@ -64,6 +65,7 @@ fn fetcher(timeout: u64, allow: &[&str]) -> Fetcher {
         per_host: 1,
         contact: Some("https://example.org/about".into()),
         allow_private: allow.iter().map(|net| net.parse().unwrap()).collect(),
+        proxy: None,
     };
     Fetcher::new(&settings).unwrap()
 }

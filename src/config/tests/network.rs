@@ -26,3 +26,24 @@ fn certificates_of_a_feed_are_read_and_complained_about_where_they_are_named() {
         assert!(error.contains(expected), "{expected}\n\nin\n\n{error}");
     }
 }
+
+#[test]
+fn a_proxy_is_a_host_and_a_port() {
+    let text = |proxy: &str| format!("[polling]\nproxy = {proxy:?}\n{FEED}{STDOUT}");
+    let proxy = |url: &str| load_one(&text(url)).unwrap().fetch.proxy.unwrap().to_string();
+    assert_eq!(proxy("http://127.0.0.1:3128"), "http://127.0.0.1:3128/");
+    assert_eq!(proxy("http://proxy.internal"), "http://proxy.internal/");
+    assert_eq!(load_one(&format!("{FEED}{STDOUT}")).unwrap().fetch.proxy, None);
+    for wrong in ["https://proxy.internal:3128", "http://proxy.internal/x", "http://proxy.internal?x"] {
+        let marks = "^".repeat(wrong.len() + 2);
+        complaint(
+            &text(wrong),
+            &format!(
+                "f.toml:2:9: a proxy is written http://HOST:PORT; https feeds go through it too\n  |\n2 | proxy = {wrong:?}\n  |         {marks}"
+            ),
+        );
+    }
+    let hint = "f.toml:2:9: the URL of a proxy holds no user name or password; let the proxy know this machine by its address";
+    complaint(&text("http://me:pw@proxy.internal:3128"), hint);
+    assert!(load_one(&text("socks5://127.0.0.1:1080")).unwrap_err().contains("begins with https:// or http://, not socks5:"));
+}
