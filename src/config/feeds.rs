@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
-use url::Url;
+use url::{Host, Url};
 
 use super::problem::Problem;
 use super::reading::{File, LONGEST_TIME, Reading};
@@ -56,6 +56,9 @@ impl Reading<'_> {
             allow_private: w.allow_private.into_iter().map(|net| net.0).collect(),
             trust: self.trust(file, name.get_ref(), w.ca.as_ref(), w.insecure.as_ref()),
         };
+        if url.scheme() == "http" && !is_of_this_machine(url) && has_secrets(&options) {
+            self.warnings.push(format!("the secrets of the feed {} go over http: whoever is on the way can read them", name.get_ref()));
+        }
         let mut subscription = self.plain_feed(name.get_ref(), url, w.tags);
         subscription.feed.backlog = w.backlog.map_or(Backlog::None, |b| b.0);
         subscription.feed.pace.fixed = fixed;
@@ -126,5 +129,18 @@ impl Reading<'_> {
                 None
             }
         }
+    }
+}
+
+fn has_secrets(options: &fetch::Options) -> bool {
+    options.auth.is_some() || options.headers.iter().any(|(_, value)| matches!(value, HeaderValue::Secret(_)))
+}
+
+fn is_of_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(v4)) => v4.is_loopback(),
+        Some(Host::Ipv6(v6)) => v6.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }

@@ -47,3 +47,21 @@ fn a_proxy_is_a_host_and_a_port() {
     complaint(&text("http://me:pw@proxy.internal:3128"), hint);
     assert!(load_one(&text("socks5://127.0.0.1:1080")).unwrap_err().contains("begins with https:// or http://, not socks5:"));
 }
+
+#[test]
+fn p101_secrets_in_the_clear_are_a_warning() {
+    let warnings = |url: &str, secret: &str| load_one(&format!("[feeds.a]\nurl = {url:?}\n{secret}\n{STDOUT}")).unwrap().warnings;
+    let (basic, bearer, header) = (
+        "auth.basic = { user = \"me\", password = { env = \"TOKEN\" } }",
+        "auth.bearer = { env = \"TOKEN\" }",
+        "headers = { \"X-Token\" = { env = \"TOKEN\" } }",
+    );
+    for secret in [basic, bearer, header] {
+        let warning = "the secrets of the feed a go over http: whoever is on the way can read them";
+        assert_eq!(warnings("http://a.ua/rss", secret), [warning], "{secret}");
+        for safe in ["https://a.ua/rss", "http://127.0.0.1/rss", "http://[::1]:8080/rss", "http://localhost/rss"] {
+            assert_eq!(warnings(safe, secret), [""; 0], "{secret} {safe}");
+        }
+    }
+    assert_eq!(warnings("http://a.ua/rss", "headers = { \"X-Plain\" = \"p\" }"), [""; 0]);
+}
