@@ -26,6 +26,20 @@ async fn a_feed_whose_certificate_is_not_checked_is_shown_as_such() {
 }
 
 #[tokio::test]
+async fn p62_p67_of_a_subscribed_host_nothing_but_the_feed_is_asked_for() {
+    let origin = Origin::start().await;
+    origin.set("/", Answer::ok("text/html", "<html></html>"));
+    origin.set("/feed", Answer::ok("text/xml", "<rss><channel><link>/</link></channel></rss>").header("Set-Cookie", "id=1"));
+    let home = Home::new(&format!("[feeds.a]\nurl = {:?}\ninterval = \"100ms\"\n[sinks.out.stdout]\n", origin.url("/feed?a=1")));
+    let _daemon = home.start().await;
+    let seen = origin.request("/feed", 4).await;
+    assert_eq!((seen.target.as_str(), seen.header("cookie"), seen.header("referer")), ("/feed?a=1", None, None));
+    for path in ["/robots.txt", "/favicon.ico", "/"] {
+        assert_eq!(origin.requests(path).all().len(), 0, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn p84_the_proxy_of_the_environment_is_not_used_and_that_of_the_configuration_is() {
     let (origin, proxy) = (Origin::start().await, Origin::start().await);
     for server in [&origin, &proxy] {

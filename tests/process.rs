@@ -162,7 +162,7 @@ async fn the_watchdog_is_fed_as_long_as_the_loops_go_round() {
 
 /// Promise 8: no secret is ever said.
 #[tokio::test]
-async fn no_secret_is_in_any_output() {
+async fn p100_no_secret_is_in_any_output() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     receiver.down().await;

@@ -93,3 +93,28 @@ fn read(decoder: impl Read, cap: u64) -> Result<Vec<u8>, PollError> {
         Err(e) => Err(PollError::Undecodable(e.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Zeros without end, and how many of them were taken.
+    struct Zeros(u64);
+
+    impl Read for Zeros {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            out.fill(0);
+            self.0 += out.len() as u64;
+            Ok(out.len())
+        }
+    }
+
+    #[test]
+    fn p87_decompression_stops_right_behind_the_cap() {
+        for cap in [0, 10, 10 << 20] {
+            let mut zeros = Zeros(0);
+            assert_eq!(read(&mut zeros, cap), Err(PollError::TooLarge(cap)));
+            assert_eq!(zeros.0, cap + 1);
+        }
+    }
+}
