@@ -35,7 +35,12 @@ impl Policy {
         }
     }
 
-    /// Checks what no resolver sees: literal addresses, and ports that speak other protocols.
+    fn admits_loopback(&self) -> bool {
+        self.admits(Ipv4Addr::LOCALHOST.into()) || self.admits(Ipv6Addr::LOCALHOST.into())
+    }
+
+    /// Checks what no resolver of ours sees: literal addresses, names of the machine itself, which a proxy would take for its own, and ports
+    /// that speak other protocols.
     ///
     /// # Errors
     /// [`Forbidden`] with the address or port.
@@ -47,10 +52,17 @@ impl Policy {
         };
         match (literal, url.port()) {
             (Some(address), _) if !self.admits(address) => Err(Forbidden(address.to_canonical().to_string())),
+            (None, _) if url.domain().is_some_and(is_localhost) && !self.admits_loopback() => Err(Forbidden("localhost".into())),
             (_, Some(port)) if BAD_PORTS.contains(&port) => Err(Forbidden(format!("port {port}"))),
             _ => Ok(()),
         }
     }
+}
+
+/// RFC 6761 §6.3.
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 fn is_public(address: IpAddr) -> bool {
@@ -128,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn p78_p85_a_literal_is_seen_in_every_spelling_and_so_is_a_bad_port() {
+    fn p78_p83_p85_a_literal_is_seen_in_every_spelling_and_so_are_localhost_and_a_bad_port() {
         let public = Policy::Public(vec![]);
         for url in [
             "http://127.0.0.1/",
@@ -141,10 +153,15 @@ mod tests {
             "http://0177.0.0.1/",
             "https://example.com:25/",
             "https://example.com:6667/",
+            "http://localhost/",
+            "http://LOCALHOST./",
+            "http://a.localhost/",
         ] {
             assert!(public.check_url(&Url::parse(url).unwrap()).is_err(), "{url}");
         }
-        for url in ["https://example.com/", "https://example.com:8443/", "http://1.1.1.1/"] {
+        for url in
+            ["https://example.com/", "https://example.com:8443/", "http://1.1.1.1/", "http://notlocalhost/", "http://localhost.example/"]
+        {
             assert!(public.check_url(&Url::parse(url).unwrap()).is_ok(), "{url}");
         }
     }
@@ -154,6 +171,9 @@ mod tests {
         let opened = Policy::Public(vec!["127.0.0.0/8".parse().unwrap()]);
         assert!(opened.admits("127.0.0.1".parse().unwrap()) && opened.admits("::ffff:127.0.0.1".parse().unwrap()));
         assert!(!opened.admits("10.0.0.1".parse().unwrap()));
+        let localhost = Url::parse("http://localhost/").unwrap();
+        let six = Policy::Public(vec!["::1/128".parse().unwrap()]);
+        assert!([&opened, &six, &Policy::NotLinkLocal].iter().all(|policy| policy.check_url(&localhost).is_ok()));
         assert!(Policy::NotLinkLocal.admits("10.0.0.1".parse().unwrap()));
         assert!(!Policy::NotLinkLocal.admits("169.254.169.254".parse().unwrap()));
         assert!(!Policy::NotLinkLocal.admits("::ffff:169.254.169.254".parse().unwrap()));

@@ -26,8 +26,8 @@ const MOST_NAMES: usize = 20_000;
 const HOSTS: &str = "/etc/hosts";
 
 /// The addresses of a name, or why there are none.
-type Found = Result<Vec<IpAddr>, String>;
-type Pending = Pin<Box<dyn Future<Output = Found> + Send>>;
+pub(crate) type Found = Result<Vec<IpAddr>, String>;
+pub(crate) type Pending = Pin<Box<dyn Future<Output = Found> + Send>>;
 
 /// When a name was asked for, and what was found. Empty while it is being looked up: others wait for it.
 type Cell = OnceCell<(Instant, Found)>;
@@ -59,7 +59,8 @@ impl Names {
         Self::new(|name| on_a_thread(move || ask(&name)))
     }
 
-    fn new(look_up: impl Fn(String) -> Pending + Send + Sync + 'static) -> Arc<Self> {
+    /// For names that are looked up like this.
+    pub(crate) fn new(look_up: impl Fn(String) -> Pending + Send + Sync + 'static) -> Arc<Self> {
         let known = Known { newer: HashMap::new(), older: HashMap::new(), turned: Instant::now() };
         Arc::new(Self { look_up: Box::new(look_up), known: Mutex::new(known) })
     }

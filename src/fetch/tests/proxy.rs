@@ -21,11 +21,11 @@ async fn p84_a_proxy_of_the_configuration_is_asked_for_everything() {
 }
 
 #[tokio::test]
-async fn p78_p81_p85_behind_a_proxy_addresses_ports_and_schemes_are_still_checked() {
+async fn p78_p81_p83_p85_behind_a_proxy_addresses_ports_and_schemes_are_still_checked() {
     let redirects = ["http://127.0.0.1/", "http://[::1]/", "http://feed.invalid:22/", "file:///etc/passwd"];
     let proxy = Canned::serving(redirects.map(|to| answer(&format!("302 Found\r\nlocation: {to}"), b"")).to_vec()).await;
     let fetcher = through(&proxy);
-    for url in ["http://10.0.0.1/", "https://0x7f000001/", "http://feed.invalid:25/"] {
+    for url in ["http://10.0.0.1/", "https://0x7f000001/", "http://localhost:8080/", "http://feed.invalid:25/"] {
         assert!(matches!(fetcher.fetch(url, &Arc::default()).await, Err(PollError::Forbidden(_))), "{url}");
     }
     assert_eq!(proxy.asked().await, [""; 0]);
