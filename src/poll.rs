@@ -1,4 +1,4 @@
-//! The inbound half. A tick reads the feed's state, asks the server, decides, and writes all that changed as one; the [loop](rounds) waits,
+//! The inbound half. A tick reads the feed's state, asks the server, decides, and writes all that changed as one; the loop (`rounds`) waits,
 //! then starts ticks.
 
 use std::net::IpAddr;
