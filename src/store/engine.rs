@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use sled::transaction::{ConflictableTransactionResult, TransactionError, Transactional};
 
@@ -28,13 +29,29 @@ pub(super) struct Engine {
     meta: sled::Tree,
 }
 
+/// How long the lock of a database is waited for that nobody can have open, for our own lock is held. A child that is just being started has
+/// a copy of it for a moment.
+const LOCKED: Duration = Duration::from_secs(3);
+
+/// Opens the database itself. sled panics on most kinds of damage.
+fn opened(path: &Path, config: &sled::Config) -> Result<sled::Db, StoreError> {
+    let from = Instant::now();
+    loop {
+        match caught(path, || config.open()) {
+            Err(StoreError::Io { source, .. }) if source.to_string().contains("could not acquire lock") && from.elapsed() < LOCKED => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            opened => return opened,
+        }
+    }
+}
+
 impl Engine {
     /// Opens the database in `path`, creating it when it is not there. `cache` is in bytes.
     pub(super) fn open(path: &Path, cache: u64) -> Result<Self, StoreError> {
         remove_half_written_snapshots(path)?;
         let config = sled::Config::new().path(path).cache_capacity(cache).flush_every_ms(Some(500));
-        // sled panics on most kinds of damage.
-        let db = caught(path, || config.open())?;
+        let db = opened(path, &config)?;
         let tree = |name: &str| caught(path, || db.open_tree(name));
         let engine = Self {
             feed: tree("feed")?,

@@ -21,10 +21,13 @@ use crate::domain::time::Timestamp;
 const COMMITS_PER_GROUP: usize = 200;
 const ROWS_PER_GROUP: usize = 400;
 
-/// With so many commits gathered there are more to come: a sync costs the same for all of them, so it waits for them a little. One commit
+/// With so many commits gathered there are more to come: a sync costs the same for all of them, so it waits for them a little. One event
 /// by itself never waits.
 const BUSY: usize = 3;
 const LINGER: Duration = Duration::from_millis(5);
+
+/// For what brings no event nobody waits so much that it could not wait for company, as long as there is company.
+const PATIENCE: Duration = Duration::from_millis(25);
 
 /// Between two writes of the watermark.
 const WATERMARK_EVERY: Duration = Duration::from_secs(5);
@@ -125,7 +128,7 @@ impl Writer {
         let engine = guard.as_ref().ok_or(StoreError::Closed)?;
         let mut group = Group::new(engine, &self.meta);
         let mut answers = vec![];
-        let (mut next, mut lingered) = (0, false);
+        let (mut next, mut gathered_at_last_look, began) = (0, 0, Instant::now());
         loop {
             while let Some(job) = gathered.get(next) {
                 answers.push(add(&mut group, job)?);
@@ -136,8 +139,8 @@ impl Writer {
             }
             match jobs.try_recv() {
                 Ok(job) => gathered.push(job),
-                Err(_) if !lingered && gathered.len() >= BUSY => {
-                    lingered = true;
+                Err(_) if gathered.len() > gathered_at_last_look && may_wait(gathered, gathered_at_last_look, began.elapsed()) => {
+                    gathered_at_last_look = gathered.len();
                     std::thread::sleep(LINGER);
                 }
                 Err(_) => break,
@@ -206,6 +209,16 @@ impl Writer {
             Err(e) => warn!(error = crate::log::chain(&e), "The watermark could not be written."),
         }
     }
+}
+
+/// Whether a group may wait for more: urgent ones once, if they are many; others as long as more come, and not for long.
+fn may_wait(gathered: &[Job], before: usize, waited: Duration) -> bool {
+    let urgent = gathered.iter().any(|job| match job {
+        Job::Attempt(..) => false,
+        Job::Record(_, update, ..) => !update.events.is_empty(),
+        _ => true,
+    });
+    if urgent { before == 0 && gathered.len() >= BUSY } else { waited < PATIENCE }
 }
 
 fn add(group: &mut Group<'_>, job: &Job) -> Result<Done, StoreError> {
