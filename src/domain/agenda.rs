@@ -22,7 +22,7 @@ pub struct Limits {
     pub in_flight: usize,
     /// Requests at once to one host.
     pub per_host: usize,
-    /// Between two starts at one host.
+    /// Between two requests to one host, from the end of one to the start of the next, and at least from start to start.
     pub host_gap: Duration,
 }
 
@@ -218,12 +218,14 @@ impl Agenda {
         number
     }
 
-    /// Takes a feed from the host that it asks.
+    /// Takes a feed from the host that it asks. The gap counts from here: when the request reached the host, nobody here knows, and it was not
+    /// later.
     fn land(&mut self, feed: u32, now: Timestamp) {
         let Some(number) = self.feeds.get(feed as usize).map(|place| place.at) else { return };
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(host) = self.hosts.get_mut(number as usize) {
             host.in_flight = host.in_flight.saturating_sub(1);
+            host.next_start = host.next_start.max(now.after(self.limits.host_gap));
         }
         self.queue(number, now);
     }

@@ -107,13 +107,13 @@ fn p57_a_redirect_queues_at_the_host_it_leads_to() {
     agenda.turn(a, "b.ua", "b.ua", at(0));
     assert_eq!((agenda.start(at(5)), agenda.in_flight()), (None, 1), "one request at a time");
     agenda.done(b, Timestamp::MAX, at(5));
-    assert_eq!((agenda.start(at(5)), agenda.host_of(a)), (Some(a), agenda.host_of(b)));
-    agenda.turn(a, "c.ua", "c.ua", at(5));
-    assert_eq!(agenda.start(at(5)), Some(a), "a host that no feed belongs to");
-    agenda.turn(a, "c.ua", "c.ua", at(5));
-    assert_eq!((agenda.start(at(5)), agenda.start(at(6))), (None, Some(a)), "the gap holds for redirects at one host too");
-    agenda.done(a, at(10), at(6));
-    assert_eq!((agenda.start(at(9)), agenda.start(at(10)), agenda.host_of(a)), (None, Some(a), 0), "it begins at home again");
+    assert_eq!((agenda.start(at(5)), agenda.start(at(6)), agenda.host_of(a)), (None, Some(a), agenda.host_of(b)), "and then the gap");
+    agenda.turn(a, "c.ua", "c.ua", at(6));
+    assert_eq!(agenda.start(at(6)), Some(a), "a host that no feed belongs to");
+    agenda.turn(a, "c.ua", "c.ua", at(8));
+    assert_eq!((agenda.start(at(8)), agenda.start(at(9))), (None, Some(a)), "the gap holds for redirects at one host too");
+    agenda.done(a, at(12), at(9));
+    assert_eq!((agenda.start(at(11)), agenda.start(at(12)), agenda.host_of(a)), (None, Some(a), 0), "it begins at home again");
 }
 
 #[test]

@@ -17,7 +17,10 @@ pub enum PollError {
     /// It took longer than `timeout`.
     #[error("no complete answer within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
-    /// The connection broke, or the body ended early or could not be decoded.
+    /// The connection broke off before the answer was whole.
+    #[error("the connection broke off: {0}")]
+    Lost(String),
+    /// The answer is none that can be used: it ended early, or says what makes no sense.
     #[error("the answer broke off: {0}")]
     Broken(String),
     /// The address is private and not allowed.
@@ -62,6 +65,7 @@ impl PollError {
             Self::Connect(_) => "connect",
             Self::Tls(_) => "tls",
             Self::Timeout(_) => "timeout",
+            Self::Lost(_) => "lost",
             Self::Broken(_) => "broken",
             Self::Forbidden(_) => "forbidden",
             Self::Redirect(_) => "redirect",
@@ -73,10 +77,10 @@ impl PollError {
         }
     }
 
-    /// Whether nothing came back from the host: then the network may be to blame.
+    /// Whether nothing whole came back from the host: then the network may be to blame.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Dns(_) | Self::Connect(_) | Self::Timeout(_))
+        matches!(self, Self::Dns(_) | Self::Connect(_) | Self::Timeout(_) | Self::Lost(_))
     }
 
     /// How long the server asked us to stay away.

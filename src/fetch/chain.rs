@@ -148,7 +148,7 @@ impl Chain {
             Trouble::Connect(e) => PollError::Connect(e),
             Trouble::Tls(e) => PollError::Tls(e),
             Trouble::Timeout => PollError::Timeout(self.timeout),
-            Trouble::Broken(e) => PollError::Broken(e),
+            Trouble::Broken(e) => PollError::Lost(e),
         }
     }
 

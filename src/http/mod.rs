@@ -21,7 +21,7 @@ pub const USER_AGENT: &str = concat!("feedwire/", env!("CARGO_PKG_VERSION"));
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// An idle connection is closed after this long: with 100,000 hosts every kept one costs a descriptor.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(3);
 
 /// A builder with everything off that reqwest does by itself: proxies from the environment, redirects, Referer, repeats. Keeps at most
 /// `idle` connections to a host.

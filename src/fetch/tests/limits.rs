@@ -59,11 +59,11 @@ async fn p90_headers_are_bounded_in_number_and_size() {
     assert_eq!(with(97).await, Ok("x".into()), "100 with those of every answer");
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(2_000_000)).into_bytes();
     for result in [with(98).await, body_of(long).await] {
-        assert!(matches!(result, Err(PollError::Broken(_))), "{result:?}");
+        assert!(matches!(result, Err(PollError::Lost(_))), "{result:?}");
     }
     let lines = b"name: value\r\n".repeat(1000);
     let (url, sent) = sending(b"HTTP/1.1 200 OK\r\n", lines, Duration::ZERO).await;
     let error = fetcher(5000, &["127.0.0.0/8"]).fetch(&url, &Arc::default()).await.unwrap_err();
-    assert!(matches!(error, PollError::Broken(_)), "at once, not at the deadline: {error:?}");
+    assert!(matches!(error, PollError::Lost(_)), "at once, not at the deadline: {error:?}");
     assert!(sent.await.unwrap() < 16 << 20, "what the buffers of the sockets hold");
 }
