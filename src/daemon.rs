@@ -286,7 +286,8 @@ impl Prepared {
         let stories = self.poller.store.stories().await.map_err(DaemonError::Store)?;
         self.poller.stories = Mutex::new(stories);
         let rows = self.poller.store.feeds().await.map_err(DaemonError::Store)?;
-        let agenda = self.poller.agenda(self.limits, &rows);
+        let attempts = self.poller.store.attempts().await.map_err(DaemonError::Store)?;
+        let agenda = self.poller.agenda(self.limits, &rows, &attempts);
         let (stop, stopped) = watch::channel(false);
         let (mut polling, mut delivering) = (JoinSet::new(), JoinSet::new());
         let deliverers: Vec<_> = self.deliverers.into_iter().map(Arc::new).collect();

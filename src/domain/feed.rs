@@ -87,8 +87,6 @@ pub struct FeedState {
     pub not_before: Option<Timestamp>,
     /// When the last poll that was recorded took place.
     pub last_poll: Option<Timestamp>,
-    /// When the last request was about to go out, recorded before it did.
-    pub attempted: Option<Timestamp>,
     /// When the last poll succeeded.
     pub last_success: Option<Timestamp>,
     /// When an entry was last found new.

@@ -83,9 +83,10 @@ pub fn after_failure(pace: &Pace, failures: u32, error: &PollError, id: &FeedId,
 }
 
 /// When a feed that was polled before is due after a restart, should its pace have been set anew since: sooner if the new pace is faster,
-/// never because of the restart, and never sooner than was asked. A clock that was set back by less or more leaves it the wait that it had.
+/// never because of the restart, and never sooner than was asked. `attempted` is when it was about to be asked and nobody lived to write
+/// down what came of it. A clock that was set back by less or more leaves it the wait that it had.
 #[must_use]
-pub fn revised(pace: &Pace, state: &FeedState, now: Timestamp) -> Timestamp {
+pub fn revised(pace: &Pace, state: &FeedState, attempted: Option<Timestamp>, now: Timestamp) -> Timestamp {
     let due = match state.last_poll {
         Some(last) if last > now => return now.after(state.next_poll.since(last)),
         Some(last) if state.failures == 0 => {
@@ -103,9 +104,7 @@ pub fn revised(pace: &Pace, state: &FeedState, now: Timestamp) -> Timestamp {
         }
         _ => state.next_poll,
     };
-    // It was asked, and nobody lived to write down what came of it.
-    let lost = state.attempted.filter(|at| state.last_poll.is_none_or(|last| *at > last) && *at <= now);
-    lost.map_or(due, |at| due.max(at.after(pace.fixed.unwrap_or(pace.min))))
+    attempted.filter(|at| *at <= now).map_or(due, |at| due.max(at.after(pace.fixed.unwrap_or(pace.min))))
 }
 
 /// What a server's wish is worth that was heard at `now`: it is obeyed for a week.

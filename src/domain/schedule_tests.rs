@@ -159,13 +159,12 @@ fn p37_p38_p43_failures_back_off_and_hints_are_floors() {
 fn p49_a_request_that_nobody_lived_to_record_counts() {
     let last = Timestamp(1_732_725_900_000);
     let asked = last.after(HOUR);
-    let state = FeedState { last_poll: Some(last), next_poll: asked, attempted: Some(asked), ..FeedState::default() };
-    assert_eq!(revised(&pace(None), &state, asked), asked.after(MIN));
-    assert_eq!(revised(&pace(Some(HOUR)), &state, asked), asked.after(HOUR));
-    let first = FeedState { attempted: Some(asked), ..FeedState::default() };
-    assert_eq!(revised(&pace(None), &first, asked), asked.after(MIN), "the first of all");
-    let recorded = FeedState { last_poll: Some(asked), next_poll: asked.after(MAX), ..state };
-    assert_eq!(revised(&pace(None), &recorded, asked), asked.after(MAX));
+    let state = FeedState { last_poll: Some(last), next_poll: asked, ..FeedState::default() };
+    assert_eq!(revised(&pace(None), &state, Some(asked), asked), asked.after(MIN));
+    assert_eq!(revised(&pace(Some(HOUR)), &state, Some(asked), asked), asked.after(HOUR));
+    assert_eq!(revised(&pace(None), &FeedState::default(), Some(asked), asked), asked.after(MIN), "the first of all");
+    let later = FeedState { next_poll: asked.after(MAX), ..state };
+    assert_eq!(revised(&pace(None), &later, Some(asked), asked), asked.after(MAX));
 }
 
 #[test]
@@ -193,23 +192,23 @@ fn p50_a_clock_that_was_set_back_leaves_every_wait_as_long_as_it_was() {
     for back in [HOUR, MAX * 365] {
         let last = now.after(back);
         let state = FeedState { last_poll: Some(last), next_poll: last.after(HOUR), ..FeedState::default() };
-        assert_eq!(revised(&pace(None), &state, now), now.after(HOUR));
+        assert_eq!(revised(&pace(None), &state, None, now), now.after(HOUR));
     }
     let ahead = FeedState { last_poll: Some(now.before(MAX * 365)), next_poll: now.before(MAX * 364), ..FeedState::default() };
-    assert!(revised(&pace(None), &ahead, now) <= now, "and one set forward by a year makes all due, which come one after the other");
+    assert!(revised(&pace(None), &ahead, None, now) <= now, "and one set forward by a year makes all due, which come one after the other");
 }
 
 #[test]
 fn a_faster_pace_counts_at_once_and_a_restart_changes_nothing() {
     let (last, next) = (Timestamp(0), Timestamp(0).after(MAX));
     let state = FeedState { last_poll: Some(last), next_poll: next, ..FeedState::default() };
-    assert_eq!(revised(&pace(None), &state, last), next);
-    assert_eq!(revised(&pace(Some(MIN)), &state, last), last.after(MIN));
-    assert_eq!(revised(&pace(Some(2 * MAX)), &state, last), next);
+    assert_eq!(revised(&pace(None), &state, None, last), next);
+    assert_eq!(revised(&pace(Some(MIN)), &state, None, last), last.after(MIN));
+    assert_eq!(revised(&pace(Some(2 * MAX)), &state, None, last), next);
     let failing = FeedState { failures: 3, ..state.clone() };
-    assert_eq!(revised(&pace(Some(MIN)), &failing, last), next);
+    assert_eq!(revised(&pace(Some(MIN)), &failing, None, last), next);
     let asked = FeedState { not_before: Some(last.after(HOUR)), ..state };
-    assert_eq!(revised(&pace(Some(MIN)), &asked, last), last.after(HOUR));
+    assert_eq!(revised(&pace(Some(MIN)), &asked, None, last), last.after(HOUR));
 }
 
 #[test]
@@ -268,7 +267,7 @@ proptest! {
         let row = FeedState {
             rate: rate.clone(), standing: skipping, not_before, entries: window, last_poll: Some(NOW), next_poll: moved, ..FeedState::default()
         };
-        prop_assert_eq!(revised(&pace(None), &row, NOW), moved, "a restart");
+        prop_assert_eq!(revised(&pace(None), &row, None, NOW), moved, "a restart");
         let share = share(&pace(None), &row).unwrap();
         prop_assert!(share.wait(k) >= f64::from(share.floor) && share.floor >= 300.0 && share.ceiling >= share.floor);
     }

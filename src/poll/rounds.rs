@@ -32,7 +32,7 @@ const SHORT_OF_DISK: Duration = Duration::from_secs(5);
 impl Poller {
     /// The agenda of these feeds, as their rows say. Those that are overdue, and those that are new, come one after the other.
     #[must_use]
-    pub fn agenda(&self, limits: Limits, rows: &FeedRows) -> Agenda {
+    pub fn agenda(&self, limits: Limits, rows: &FeedRows, attempts: &HashMap<u32, Timestamp>) -> Agenda {
         let (mut agenda, now, steady) = (Agenda::new(limits), clock::now(), clock::steady());
         let (mut unpolled, mut overdue) = (0, 0);
         let unknown = FeedState::default();
@@ -40,7 +40,7 @@ impl Poller {
             let feed = &subscription.feed;
             let row = rows.get(number).unwrap_or(&unknown);
             unpolled += u64::from(row.polls == 0);
-            let mut due = schedule::revised(&feed.pace, row, now);
+            let mut due = schedule::revised(&feed.pace, row, attempts.get(number).copied(), now);
             let leads = self.company.leads(place);
             if !leads {
                 // It is polled whenever another is.

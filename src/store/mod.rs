@@ -170,6 +170,14 @@ impl Store {
         self.read(reader::feeds).await
     }
 
+    /// The feeds that were about to be asked when the store was last used, and since when.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn attempts(&self) -> Result<HashMap<u32, Timestamp>, StoreError> {
+        self.read(reader::attempts).await
+    }
+
     /// What is remembered of a feed; a fresh state for one that was never polled.
     ///
     /// # Errors

@@ -146,7 +146,7 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        if group.writes.is_empty() {
+        if group.is_empty {
             return Ok(answers);
         }
         engine.commit(group.rows()?)?;
@@ -224,7 +224,7 @@ fn may_wait(gathered: &[Job], before: usize, waited: Duration) -> bool {
 fn add(group: &mut Group<'_>, job: &Job) -> Result<Done, StoreError> {
     Ok(match job {
         Job::Attempt(feed, now, _) => {
-            group.attempt(*feed, *now)?;
+            group.attempt(*feed, *now);
             Done::Attempted
         }
         Job::Record(feed, update, packs, _) => Done::Recorded(group.record(*feed, update, packs)?),
