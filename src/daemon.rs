@@ -286,8 +286,7 @@ impl Prepared {
         let stories = self.poller.store.stories().await.map_err(DaemonError::Store)?;
         self.poller.stories = Mutex::new(stories);
         let rows = self.poller.store.feeds().await.map_err(DaemonError::Store)?;
-        let attempts = self.poller.store.attempts().await.map_err(DaemonError::Store)?;
-        let agenda = self.poller.agenda(self.limits, &rows, &attempts);
+        let agenda = self.poller.agenda(self.limits, &rows, &self.poller.store.attempts());
         let (stop, stopped) = watch::channel(false);
         let (mut polling, mut delivering) = (JoinSet::new(), JoinSet::new());
         let deliverers: Vec<_> = self.deliverers.into_iter().map(Arc::new).collect();

@@ -182,7 +182,7 @@ impl Poller {
             members = members.into_iter().skip(missed).take(1).collect();
         }
         for member in &members {
-            self.store.attempt(member.number, now).await?;
+            self.store.attempt(member.number, now);
         }
         let (Some(Subscription { feed, options }), Some(Member { before, .. })) = (self.feeds.get(place as usize), members.first()) else {
             return Ok(None);

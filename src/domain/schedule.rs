@@ -104,7 +104,8 @@ pub fn revised(pace: &Pace, state: &FeedState, attempted: Option<Timestamp>, now
         }
         _ => state.next_poll,
     };
-    attempted.filter(|at| *at <= now).map_or(due, |at| due.max(at.after(pace.fixed.unwrap_or(pace.min))))
+    let lost = attempted.filter(|at| state.last_poll.is_none_or(|last| *at > last) && *at <= now);
+    lost.map_or(due, |at| due.max(at.after(pace.fixed.unwrap_or(pace.min))))
 }
 
 /// What a server's wish is worth that was heard at `now`: it is obeyed for a week.

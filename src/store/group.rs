@@ -7,7 +7,7 @@ use super::engine::{Engine, Writes};
 use super::entries;
 use super::key::{self, Table};
 use super::pack::{Pack, Prepared};
-use super::row::{self, DeadRow, LaneRow, MOST_UNDER_WAY, MetaRow, QueueRow};
+use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow};
 use super::{Recorded, StoreError};
 use crate::domain::delivery::{Lane, Settlement, SinkId};
 use crate::domain::feed::{Decision, FeedId, FeedState};
@@ -48,8 +48,6 @@ pub(super) struct Group<'a> {
     engine: &'a Engine,
     pub(super) meta: MetaRow,
     pub(super) writes: Writes,
-    /// Whether there is nothing to commit.
-    pub(super) is_empty: bool,
     pub(super) effects: Vec<Effect>,
     claims: Vec<Claim>,
 }
@@ -58,7 +56,7 @@ impl<'a> Group<'a> {
     /// An empty group on top of what is stored.
     pub(super) fn new(engine: &'a Engine, meta: &MetaRow) -> Self {
         let meta = MetaRow { group: meta.group + 1, ..meta.clone() };
-        Self { engine, meta, writes: Writes::new(), is_empty: true, effects: vec![], claims: vec![] }
+        Self { engine, meta, writes: Writes::new(), effects: vec![], claims: vec![] }
     }
 
     /// The rows to write.
@@ -69,12 +67,10 @@ impl<'a> Group<'a> {
     }
 
     fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
-        self.is_empty = false;
         self.writes.insert((table, key), Some(value));
     }
 
     fn remove(&mut self, table: Table, key: Vec<u8>) {
-        self.is_empty = false;
         self.writes.insert((table, key), None);
     }
 
@@ -111,19 +107,6 @@ impl<'a> Group<'a> {
         Ok(next)
     }
 
-    /// A feed is about to be asked.
-    pub(super) fn attempt(&mut self, feed: u32, now: Timestamp) {
-        self.forget_attempt(feed);
-        let under_way = &mut self.meta.under_way;
-        under_way.drain(..(under_way.len() + 1).saturating_sub(MOST_UNDER_WAY));
-        under_way.push((feed, now));
-        self.is_empty = false;
-    }
-
-    fn forget_attempt(&mut self, feed: u32) {
-        self.meta.under_way.retain(|(number, _)| *number != feed);
-    }
-
     /// One poll: entries, events, deliveries and validators.
     pub(super) fn record(&mut self, feed: u32, update: &Update, packs: &Prepared) -> Result<Recorded, StoreError> {
         let stored = self.get(Table::Feed, &key::feed(feed))?;
@@ -132,7 +115,6 @@ impl<'a> Group<'a> {
             // This very update is already on the disk: the group was committed before the engine failed.
             return Ok(Recorded { applied: false, events: 0 });
         }
-        self.forget_attempt(feed);
         self.put(Table::Feed, key::feed(feed), row::encode(&update.state));
         if let Some(hot) = &update.hot {
             self.write_chunks(&key::hot_prefix(feed), |chunk| key::hot(feed, chunk), entries::encode_hot(hot))?;

@@ -5,6 +5,7 @@
 //! - After any error the database handle is dead: it is dropped, opened again, and what was not acknowledged is applied once more.
 //! - Signatures name domain types only, so that another engine can stand behind them.
 
+mod attempts;
 mod engine;
 mod entries;
 mod error;
@@ -27,6 +28,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::debug;
 
 use crate::domain::delivery::{Delivery, Lane, Settlement, SinkId};
 use crate::domain::event::EventId;
@@ -37,6 +39,7 @@ use crate::domain::memory::{Cold, Memory};
 use crate::domain::plan::Update;
 use crate::domain::story::{self, Stories};
 use crate::domain::time::Timestamp;
+use attempts::Attempts;
 use engine::Engine;
 pub use error::StoreError;
 use lanes::Lanes;
@@ -87,6 +90,7 @@ struct Shared {
     /// `None` while it is being opened again.
     engine: RwLock<Option<Engine>>,
     lanes: Mutex<Lanes>,
+    attempts: Attempts,
     dead: Mutex<HashMap<u32, i64>>,
     healthy: AtomicBool,
     closed: AtomicBool,
@@ -132,6 +136,7 @@ impl Store {
             dir: options.dir.clone(),
             cache: options.cache,
             lanes: Mutex::new(load::lanes(&engine)?),
+            attempts: Attempts::open(&options.dir)?,
             dead: Mutex::new(load::dead(&engine)?),
             engine: RwLock::new(Some(engine)),
             healthy: AtomicBool::new(true),
@@ -170,12 +175,10 @@ impl Store {
         self.read(reader::feeds).await
     }
 
-    /// The feeds that were about to be asked when the store was last used, and since when.
-    ///
-    /// # Errors
-    /// See [`Store::feeds`].
-    pub async fn attempts(&self) -> Result<HashMap<u32, Timestamp>, StoreError> {
-        self.read(reader::attempts).await
+    /// The feeds that were being asked when the process before this one ended, and since when; some of them may have been recorded since.
+    #[must_use]
+    pub fn attempts(&self) -> HashMap<u32, Timestamp> {
+        self.shared.attempts.all()
     }
 
     /// What is remembered of a feed; a fresh state for one that was never polled.
@@ -238,12 +241,12 @@ impl Store {
         self.commit(|answer| writer::Job::Decide(feed, decision, answer)).await
     }
 
-    /// Writes down that a feed is about to be asked; returns when it is on the disk, so that a crash does not have it asked again at once.
-    ///
-    /// # Errors
-    /// [`StoreError::Closed`].
-    pub async fn attempt(&self, feed: u32, now: Timestamp) -> Result<(), StoreError> {
-        self.commit(|answer| writer::Job::Attempt(feed, now, answer)).await
+    /// Writes down that a feed is about to be asked, so that a crash does not have it asked again at once. A few microseconds, unless the disk
+    /// is in trouble, which is said elsewhere.
+    pub fn attempt(&self, feed: u32, now: Timestamp) {
+        if let Err(error) = self.shared.attempts.begin(feed, now) {
+            debug!(%error, "An attempt could not be written down.");
+        }
     }
 
     /// Writes all that a poll changed, as one: returns when it is on the disk. Dropping the future loses the answer, not the write.
@@ -252,7 +255,9 @@ impl Store {
     /// [`StoreError::Closed`]. Trouble with the disk is waited out.
     pub async fn record(&self, feed: u32, update: Update) -> Result<Recorded, StoreError> {
         let packs = Prepared::new(feed, &update);
-        self.commit(|answer| writer::Job::Record(feed, Box::new(update), packs, answer)).await
+        let recorded = self.commit(|answer| writer::Job::Record(feed, Box::new(update), packs, answer)).await?;
+        self.shared.attempts.end(feed);
+        Ok(recorded)
     }
 
     /// Takes a lane of `sink` that may be tried at `now`. It is under way until it is settled or released.

@@ -18,7 +18,6 @@ use crate::domain::feed::FeedState;
 use crate::domain::identity::Alias;
 use crate::domain::memory::{Cold, Memory};
 use crate::domain::story::Stories;
-use crate::domain::time::Timestamp;
 
 /// How often a read is tried, with the database opened again in between.
 const TRIES: u32 = 3;
@@ -83,12 +82,6 @@ pub(super) fn feeds(engine: &Engine) -> Result<FeedRows, StoreError> {
         feeds.insert(number, row::decode(&value).map_err(|_| engine.damaged_row(Table::Feed))?);
     }
     Ok(feeds)
-}
-
-pub(super) fn attempts(engine: &Engine) -> Result<HashMap<u32, Timestamp>, StoreError> {
-    let Some(value) = engine.get(Table::Meta, key::META_STATE)? else { return Ok(HashMap::new()) };
-    let meta: row::MetaRow = row::decode(&value).map_err(|_| engine.damaged_row(Table::Meta))?;
-    Ok(meta.under_way.into_iter().collect())
 }
 
 pub(super) fn feed_state(engine: &Engine, feed: u32) -> Result<FeedState, StoreError> {

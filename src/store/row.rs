@@ -64,12 +64,7 @@ pub(super) struct MetaRow {
     pub(super) sinks: u32,
     /// The newest chunk of claims.
     pub(super) claims: u32,
-    /// Feeds that are about to be asked, or were when the process ended, and since when.
-    pub(super) under_way: Vec<(u32, Timestamp)>,
 }
-
-/// So many polls under way are remembered: the row must stay small.
-pub(super) const MOST_UNDER_WAY: usize = 300;
 
 /// How far a lane is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -41,7 +41,6 @@ type Numbers = (Vec<u32>, Vec<u32>);
 
 /// What the writer can be asked to do.
 pub(super) enum Job {
-    Attempt(u32, Timestamp, oneshot::Sender<()>),
     Record(u32, Box<Update>, Prepared, oneshot::Sender<Recorded>),
     Settle {
         lane: Lane,
@@ -61,7 +60,6 @@ pub(super) enum Job {
 
 /// What is answered once the group is on the disk.
 enum Done {
-    Attempted,
     Recorded(Recorded),
     Settled,
     Numbered(Numbers),
@@ -146,7 +144,7 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        if group.is_empty {
+        if group.writes.is_empty() {
             return Ok(answers);
         }
         engine.commit(group.rows()?)?;
@@ -214,7 +212,6 @@ impl Writer {
 /// Whether a group may wait for more: urgent ones once, if they are many; others as long as more come, and not for long.
 fn may_wait(gathered: &[Job], before: usize, waited: Duration) -> bool {
     let urgent = gathered.iter().any(|job| match job {
-        Job::Attempt(..) => false,
         Job::Record(_, update, ..) => !update.events.is_empty(),
         _ => true,
     });
@@ -223,10 +220,6 @@ fn may_wait(gathered: &[Job], before: usize, waited: Duration) -> bool {
 
 fn add(group: &mut Group<'_>, job: &Job) -> Result<Done, StoreError> {
     Ok(match job {
-        Job::Attempt(feed, now, _) => {
-            group.attempt(*feed, *now);
-            Done::Attempted
-        }
         Job::Record(feed, update, packs, _) => Done::Recorded(group.record(*feed, update, packs)?),
         Job::Settle { lane, head, settlement, now, .. } => {
             group.settle(*lane, *head, settlement, *now)?;
@@ -242,7 +235,6 @@ fn add(group: &mut Group<'_>, job: &Job) -> Result<Done, StoreError> {
 /// Sends the answer; whoever no longer waits for it does not get it.
 fn answer(job: Job, done: Done) {
     match (job, done) {
-        (Job::Attempt(.., answer), Done::Attempted) => drop(answer.send(())),
         (Job::Record(.., answer), Done::Recorded(recorded)) => drop(answer.send(recorded)),
         (Job::Settle { answer, .. }, Done::Settled) => drop(answer.send(())),
         (Job::Number(.., answer), Done::Numbered(numbers)) => drop(answer.send(numbers)),
