@@ -2,7 +2,7 @@
 
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 use url::Url;
 
 /// Outlines in each other; deeper ones are refused.
@@ -62,7 +62,7 @@ fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
 
 /// A name that stays the same whatever the outline is called: the host, and eight digits of a hash of the URL.
 pub(super) fn name(url: &Url) -> String {
-    let hash: String = Sha256::digest(url.as_str()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = digest(&SHA256, url.as_str().as_bytes()).as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let host: String = url.host_str().unwrap_or_default().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
     let host = host.trim_start_matches("www.");
     format!("{}-{hash}", host.get(..host.len().min(50)).unwrap_or_default())

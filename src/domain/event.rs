@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::entry::Entry;
 use super::feed::FeedId;
@@ -92,14 +92,14 @@ impl EventId {
     }
 
     fn hash(parts: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new();
+        let mut hash = Context::new(&SHA256);
         for part in parts {
-            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part);
         }
         let mut half = [0; 16];
-        for (to, from) in half.iter_mut().zip(hash.finalize()) {
-            *to = from;
+        for (to, from) in half.iter_mut().zip(hash.finish().as_ref()) {
+            *to = *from;
         }
         Self::from_bits(u128::from_be_bytes(half))
     }
@@ -276,6 +276,15 @@ pub struct Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Consumers have these ids in their databases.
+    #[test]
+    fn an_id_is_the_same_for_ever() {
+        let feed = FeedId("glavcom".into());
+        assert_eq!(EventId::of_feed("main", &feed, EventKind::Flood, 7).0, "evt_4wevp40hp5p4nnymapvyc2kkdh");
+        let key = Key::from_bytes(std::array::from_fn(|i| i as u8));
+        assert_eq!(EventId::new("main", &feed, key, EventKind::Updated, 2).0, "evt_4qtrhn5d992jmkd2kc7v7dgnyv");
+    }
 
     #[test]
     fn an_id_has_26_characters_of_the_alphabet() {
