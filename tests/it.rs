@@ -21,4 +21,5 @@ mod layers;
 mod manual;
 mod network;
 mod path;
+mod presets;
 mod process;

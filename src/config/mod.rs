@@ -8,6 +8,7 @@ mod reading;
 mod secrets;
 mod sinks;
 mod value;
+mod webhooks;
 mod written;
 
 use std::ffi::OsString;

@@ -8,13 +8,11 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use regex::RegexSet;
 use toml::Spanned;
 
-use super::problem::Problem;
-use super::reading::{File, LONGEST_TIME, Reading, Wanted};
+use super::reading::{File, Reading, Wanted};
 use super::written;
 use crate::domain::delivery::{Order, SinkId};
 use crate::domain::event::EventKind;
 use crate::domain::filter::{Duplicates, Filter};
-use crate::secret::Secret;
 use crate::sink::{self, Rate, Target, stdout, webhook};
 
 impl Reading<'_> {
@@ -48,6 +46,10 @@ impl Reading<'_> {
             written::Duplicates::Mark => Duplicates::Mark,
             written::Duplicates::Drop => Duplicates::Drop,
         };
+        let rate = rate.or_else(|| match &target {
+            Target::Webhook(webhook::Options { preset: Some(preset), .. }) => Some(preset.rate()),
+            _ => None,
+        });
         Some(sink::Options { id: SinkId(Arc::from(name.get_ref().as_str())), events, order, rate, filter, duplicates, target })
     }
 
@@ -107,38 +109,5 @@ impl Reading<'_> {
             }
         }
         RegexSet::new(written.iter().map(Spanned::get_ref)).ok().filter(|_| !written.is_empty())
-    }
-
-    pub(super) fn webhook(&mut self, file: &File<'_>, w: written::Webhook) -> webhook::Options {
-        let later = [("preset", &w.preset), ("template", &w.template), ("content", &w.content), ("batch", &w.batch)];
-        for (name, written) in later {
-            if let Some(written) = written {
-                self.problems.push(file.at(written.span(), format!("{name} comes with a later release; leave it out")));
-            }
-        }
-        let seconds = Duration::from_secs;
-        let timeout = self.time(file, w.timeout.as_ref(), Duration::from_millis(100)..=seconds(600), seconds(30));
-        let max_age = self.time(file, w.max_age.as_ref(), Duration::ZERO..=LONGEST_TIME, seconds(14 * 86_400));
-        if let Some(written) = w.max_age.as_ref().filter(|_| !max_age.is_zero() && max_age < timeout) {
-            self.problems.push(file.at(written.span(), "max_age is shorter than one attempt may take (timeout); \"0s\" is for ever"));
-        }
-        let mut secrets = vec![];
-        for source in &w.secrets {
-            let Some(secret) = self.secret(file, source) else { continue };
-            if let Err(e) = sink::check_secret(&secret) {
-                let message = format!("{e}; make one with: echo \"whsec_$(head -c 32 /dev/urandom | base64)\"");
-                self.problems.push(Problem::at_secret(file.path, file.text, source.span(), message));
-            }
-            secrets.push(secret);
-        }
-        webhook::Options {
-            url: Secret::new(w.url.get_ref().0.to_string()),
-            secrets,
-            headers: self.headers(file, w.headers),
-            bearer: w.bearer.and_then(|bearer| self.secret(file, &bearer)),
-            timeout,
-            max_age: (!max_age.is_zero()).then_some(max_age),
-            max_in_flight: self.number(file, w.max_in_flight.as_ref(), 1..=1024, 8),
-        }
     }
 }

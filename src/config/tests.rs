@@ -73,6 +73,10 @@ fn the_sample_is_true() {
         ("credentials/secret_newsroom-old", secret),
         ("credentials/token", "x"),
         ("intranet-ca.pem", include_str!("../../tests/certificates/authority.pem")),
+        ("credentials/matrix", "x"),
+        ("credentials/telegram-url", "https://api.telegram.org/bot1:t"),
+        ("credentials/discord-url", "https://discord.com/api/webhooks/1/t"),
+        ("credentials/mattermost-url", "https://chat.example.org/hooks/t"),
     ];
     load_files(&files, &secrets).unwrap_or_else(|e| panic!("{e}"));
 }
@@ -252,16 +256,16 @@ there is no sink; add one, for example:
 fn what_comes_later_is_refused_by_name() {
     let hook = "[sinks.h.webhook]\nurl = \"https://h.example/\"\n";
     complaint(
-        &format!("{FEED}content = \"full\"\n{hook}preset = \"discord\"\n"),
+        &format!("{FEED}content = \"full\"\n{hook}batch = {{ max = 20 }}\n"),
         "f.toml:3:11: content = \"full\" comes with a later release; today content is what the feed carries (\"feed\")
   |
 3 | content = \"full\"
   |           ^^^^^^
 
-f.toml:6:10: preset comes with a later release; leave it out
+f.toml:6:9: batch comes with a later release; leave it out
   |
-6 | preset = \"discord\"
-  |          ^^^^^^^^^",
+6 | batch = { max = 20 }
+  |         ^^^^^^^^^^^^",
     );
 }
 
@@ -287,20 +291,8 @@ fn a_secret_is_never_in_the_file_nor_in_the_complaint() {
     );
 }
 
-#[test]
-fn secrets_come_from_credentials_and_files() {
-    let text = format!(
-        "{FEED}[sinks.h.webhook]\nurl = \"https://h.example/\"\nsecrets = [{{ credential = \"one\" }}, {{ credential = \"two\" }}, {{ file = \"three\" }}]\n"
-    );
-    let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-    let files =
-        [("f.toml", text.as_str()), ("c/one", secret), ("c/secret_two", secret), ("three", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")];
-    let config = load_files(&files, &[("CREDENTIALS_DIRECTORY", "DIR/c")]).unwrap();
-    let Target::Webhook(hook) = &config.sinks.first().unwrap().target else { panic!("no webhook") };
-    let exposed: Vec<_> = hook.secrets.iter().map(Secret::expose).collect();
-    assert_eq!(exposed, [secret, secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]);
-    assert!(config.warnings.iter().any(|w| w.contains("three can be read by everybody")), "{:?}", config.warnings);
-}
+#[path = "webhook_tests.rs"]
+mod webhooks;
 
 #[test]
 fn includes_and_opml_add_feeds() {
@@ -387,7 +379,7 @@ fn the_schema_names_the_keys_that_there_are() {
         assert_eq!(keys(pointer), accepted(table), "{table}");
     }
     // The names of a later release are known, to be refused by name.
-    let later = ["preset", "template", "content", "batch"].map(str::to_owned);
+    let later = ["template", "content", "batch"].map(str::to_owned);
     let mut webhook = keys(&format!("{sink}/properties/webhook"));
     webhook.extend(later);
     assert_eq!(webhook, accepted("[sinks.s.webhook]\n"));

@@ -112,6 +112,32 @@ impl<'de> Deserialize<'de> for Backlog {
     }
 }
 
+/// What a chat service calls a place: text, or a number, which some write without quotes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name(pub(super) String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text or a number")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Name, E> {
+                if text.trim().is_empty() { Err(E::custom("this is empty")) } else { Ok(Name(text.trim().to_owned())) }
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Name, E> {
+                Ok(Name(number.to_string()))
+            }
+        }
+        d.deserialize_any(Either)
+    }
+}
+
 /// Where a value is: in the file, or, for secrets, elsewhere.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Source {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
 
-use super::value::{Backlog, Network, Size, Source, Time, WebUrl};
+use super::value::{Backlog, Name, Network, Size, Source, Time, WebUrl};
 
 /// `feedwire.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -156,7 +156,14 @@ pub(super) struct Stdout {}
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Webhook {
-    pub(super) url: Spanned<WebUrl>,
+    pub(super) url: Spanned<Source>,
+    pub(super) preset: Option<Spanned<Preset>>,
+    pub(super) chat_id: Option<Spanned<Name>>,
+    pub(super) thread_id: Option<Spanned<Name>>,
+    pub(super) room: Option<Spanned<Name>>,
+    pub(super) topic: Option<Spanned<Name>>,
+    pub(super) channel: Option<Spanned<Name>>,
+    pub(super) username: Option<Spanned<Name>>,
     #[serde(default)]
     pub(super) secrets: Vec<Spanned<Source>>,
     #[serde(default)]
@@ -166,10 +173,22 @@ pub(super) struct Webhook {
     pub(super) max_age: Option<Spanned<Time>>,
     pub(super) max_in_flight: Option<Spanned<u32>>,
     // Known names of a later release: refused by name, rather than as unknown or not at all.
-    pub(super) preset: Option<Spanned<IgnoredAny>>,
     pub(super) template: Option<Spanned<IgnoredAny>>,
     pub(super) content: Option<Spanned<IgnoredAny>>,
     pub(super) batch: Option<Spanned<IgnoredAny>>,
+}
+
+/// `preset`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Preset {
+    Discord,
+    Slack,
+    Telegram,
+    Matrix,
+    Ntfy,
+    Mattermost,
+    Teams,
 }
 
 /// `[admin]`

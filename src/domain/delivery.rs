@@ -100,7 +100,7 @@ pub enum DeliveryError {
     /// Whoever read what we wrote has closed it: there is no use in going on.
     #[error("nobody reads any more")]
     Closed,
-    /// 410: the consumer is gone for good.
+    /// The consumer is gone for good: 410, and of some chat services 404.
     #[error("{reason}")]
     Gone {
         /// In words, without any secret.

@@ -104,7 +104,7 @@ pub enum Condition {
     Healthy,
     /// It failed lately: one attempt at a time.
     Failing,
-    /// It said 410: nothing is sent until a restart or a reload.
+    /// It said that it is gone for good: nothing is sent until a restart or a reload.
     Gone,
 }
 

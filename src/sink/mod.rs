@@ -9,6 +9,7 @@ use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
 pub mod payload;
+pub mod presets;
 mod signature;
 pub mod stdout;
 pub mod webhook;

@@ -96,8 +96,8 @@ pub fn entry(entry: &Entry, revision: u16) -> EntryJson<'_> {
 #[derive(Clone, Debug, Serialize)]
 pub struct EntryJson<'a> {
     id: Option<&'a str>,
-    url: Option<&'a str>,
-    title: Option<&'a str>,
+    pub(super) url: Option<&'a str>,
+    pub(super) title: Option<&'a str>,
     authors: Vec<PersonJson<'a>>,
     published: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,11 +105,11 @@ pub struct EntryJson<'a> {
     updated: Option<String>,
     language: Option<&'a str>,
     categories: &'a [String],
-    summary: Option<String>,
+    pub(super) summary: Option<String>,
     content_html: Option<String>,
-    content_text: Option<String>,
+    pub(super) content_text: Option<String>,
     content_truncated: bool,
-    image: Option<&'a str>,
+    pub(super) image: Option<&'a str>,
     enclosures: Vec<EnclosureJson<'a>>,
     revision: u16,
 }

@@ -1,15 +1,17 @@
-//! One POST an event, signed as Standard Webhooks says; 2xx acknowledges. URL, secrets and headers are those of the configuration in
+//! One request an event: signed as Standard Webhooks says, or a message for a chat service; 2xx acknowledges. URL, secrets and headers are those of the configuration in
 //! force at the attempt, so that a mended setting applies to all that waits.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue as Wire, USER_AGENT};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 use url::Url;
 
+use super::presets::Preset;
 use super::{SinkError, payload, signature};
 use crate::domain::delivery::{Delivery, DeliveryError};
+use crate::domain::event::Event;
 use crate::domain::retry::LONGEST_RETRY_AFTER;
 use crate::domain::time::Timestamp;
 use crate::http::address::Policy;
@@ -20,7 +22,7 @@ use crate::secret::{HeaderValue, Secret};
 /// Bytes of a body; what CloudEvents consumers are asked to accept at least.
 pub const LARGEST_BODY: usize = 64 * 1024;
 
-/// Bytes of an answer that are read, and of those the ones that go into a reason.
+/// Bytes of an answer that are read, and of those that go into a reason.
 const LARGEST_ANSWER: usize = 64 * 1024;
 const LONGEST_REASON: usize = 300;
 
@@ -29,6 +31,8 @@ const LONGEST_REASON: usize = 300;
 pub struct Options {
     /// Absolute http or https URL. May hold a token: never logged whole.
     pub url: Secret,
+    /// The chat service that it is; `None` takes events as they are.
+    pub preset: Option<Preset>,
     /// `whsec_…`: the first signs as current, the others too (rotation). None: unsigned.
     pub secrets: Vec<Secret>,
     /// Extra headers.
@@ -47,6 +51,7 @@ pub struct Options {
 pub struct Webhook {
     client: Client,
     url: Url,
+    preset: Option<Preset>,
     keys: Vec<signature::Key>,
     headers: HeaderMap,
 }
@@ -69,6 +74,7 @@ impl Webhook {
             client: client.map_err(|e| SinkError::new(format!("the HTTP client cannot be built: {e}")))?,
             keys: keys.map_err(|e| SinkError::new(e.to_string()))?,
             headers: headers(options)?,
+            preset: options.preset.clone(),
             url,
         })
     }
@@ -78,12 +84,22 @@ impl Webhook {
     /// # Errors
     /// By what can be done about it; without any secret in the reason.
     pub async fn deliver(&self, delivery: &Delivery, now: Timestamp) -> Result<(), DeliveryError> {
-        let body = payload::event(&delivery.event, Some(LARGEST_BODY));
+        let (method, url, body) = self.request(&delivery.event);
         let headers = self.signed(delivery, now, &body);
-        let answer = self.client.post(self.url.clone()).headers(headers).body(body).send().await;
+        let answer = self.client.request(method, url).headers(headers).body(body).send().await;
         match answer {
-            Ok(answer) => judge(answer).await,
+            Ok(answer) => judge(answer, self.preset.as_ref()).await,
             Err(e) => Err(DeliveryError::Endpoint { reason: explain(e), retry_after: None }),
+        }
+    }
+
+    fn request(&self, event: &Event) -> (Method, Url, Vec<u8>) {
+        match &self.preset {
+            None => (Method::POST, self.url.clone(), payload::event(event, Some(LARGEST_BODY))),
+            Some(preset) => {
+                let method = if preset.puts() { Method::PUT } else { Method::POST };
+                (method, preset.address(&self.url, &event.happening.id), preset.body(event))
+            }
         }
     }
 
@@ -126,16 +142,22 @@ fn headers(options: &Options) -> Result<HeaderMap, SinkError> {
 }
 
 /// What an answer means.
-async fn judge(answer: Response) -> Result<(), DeliveryError> {
+async fn judge(answer: Response, preset: Option<&Preset>) -> Result<(), DeliveryError> {
     let status = answer.status();
+    let asked = retry_after::from_headers(answer.headers(), LONGEST_RETRY_AFTER);
+    let body = beginning(answer).await;
     if status.is_success() {
-        // Reading the rest lets the connection be used again.
-        beginning(answer).await;
-        return Ok(());
+        return match preset.and_then(|preset| preset.objection(&body)) {
+            None => Ok(()),
+            Some(objection) => Err(DeliveryError::Endpoint { reason: explained(objection, &body), retry_after: None }),
+        };
     }
-    let retry_after = retry_after::from_headers(answer.headers(), LONGEST_RETRY_AFTER);
-    let text = beginning(answer).await;
-    let reason = if text.is_empty() { format!("the answer was {status}") } else { format!("the answer was {status}: {text}") };
+    let reason = explained(&format!("the answer was {status}"), &body);
+    // Whichever is longer: neither is to be undercut.
+    let retry_after = asked.max(preset.and_then(|preset| preset.asks_to_wait(&body)).map(|wait| wait.min(LONGEST_RETRY_AFTER)));
+    if preset.is_some_and(|preset| preset.is_gone(status.as_u16())) {
+        return Err(DeliveryError::Gone { reason });
+    }
     Err(match status {
         StatusCode::GONE => DeliveryError::Gone { reason },
         StatusCode::BAD_REQUEST
@@ -150,18 +172,23 @@ async fn judge(answer: Response) -> Result<(), DeliveryError> {
     })
 }
 
-/// The beginning of an answer, on one line. At most so much is read; an answer that breaks off has said enough.
-async fn beginning(mut answer: Response) -> String {
-    let (mut text, mut read) = (vec![], 0);
+/// The beginning of an answer; one that breaks off has said enough.
+async fn beginning(mut answer: Response) -> Vec<u8> {
+    let mut body = vec![];
     while let Ok(Some(chunk)) = answer.chunk().await {
-        read += chunk.len();
-        text.extend(chunk.iter().take(LONGEST_REASON.saturating_sub(text.len())));
-        if read > LARGEST_ANSWER {
+        body.extend(chunk.iter().take(LARGEST_ANSWER - body.len()));
+        if body.len() >= LARGEST_ANSWER {
             break;
         }
     }
-    let text = String::from_utf8_lossy(&text);
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+    body
+}
+
+/// A reason with the beginning of the answer behind it, on one line.
+fn explained(reason: &str, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..LONGEST_REASON).unwrap_or(body));
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", line.trim()) }
 }
 
 fn explain(error: reqwest::Error) -> String {

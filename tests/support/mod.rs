@@ -13,11 +13,13 @@ mod publisher;
 mod receiver;
 mod record;
 mod server;
+mod service;
 
-pub use daemon::Home;
+pub use daemon::{Daemon, Home};
 pub use dice::Dice;
 pub use event::Event;
 pub use origin::{Answer, Origin};
 pub use publisher::{Article, Format, Publisher};
 pub use receiver::{Arrival, Receiver, Reply};
 pub use record::Gate;
+pub use service::Service;

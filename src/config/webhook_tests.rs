@@ -1,0 +1,95 @@
+//! What is said of webhooks and their presets.
+
+use super::*;
+use crate::sink::presets::Preset;
+use crate::sink::webhook::Options;
+
+fn hook(keys: &str) -> String {
+    format!("{FEED}[sinks.h.webhook]\n{keys}\n")
+}
+
+fn meant(keys: &str) -> (Options, Option<crate::sink::Rate>) {
+    let env = [("URL", "https://chat.example/t0p-secret"), ("TOKEN", "t0p-secret")];
+    let config = load_files(&[("f.toml", &hook(keys))], &env).unwrap_or_else(|e| panic!("{e}"));
+    let sink = config.sinks.first().unwrap().clone();
+    assert!(!format!("{sink:?}").contains("t0p-secret"));
+    let Target::Webhook(options) = sink.target else { panic!("no webhook") };
+    (options, sink.rate)
+}
+
+#[test]
+fn a_preset_has_its_keys_and_its_rate() {
+    let (options, rate) = meant("url = { env = \"URL\" }\npreset = \"telegram\"\nchat_id = -1001\nthread_id = 7");
+    assert_eq!(options.url.expose(), "https://chat.example/t0p-secret");
+    let telegram = Preset::Telegram { chat_id: "-1001".into(), thread_id: Some("7".into()) };
+    assert_eq!((options.preset, rate), (Some(telegram.clone()), Some(telegram.rate())));
+    let (options, _) = meant("url = \"https://m.example/\"\npreset = \"matrix\"\nroom = \"!r:m.example\"\nbearer = { env = \"TOKEN\" }");
+    assert_eq!(options.preset, Some(Preset::Matrix { room: "!r:m.example".into() }));
+    let (options, _) = meant("url = \"https://ntfy.sh/\"\npreset = \"ntfy\"\ntopic = \"news\"");
+    assert_eq!(options.preset, Some(Preset::Ntfy { topic: "news".into() }));
+    let text = format!("{FEED}[sinks.h]\nrate = {{ per = \"7s\" }}\n[sinks.h.webhook]\nurl = {{ env = \"TOKEN\" }}\npreset = \"slack\"\n");
+    let config = load_files(&[("f.toml", &text)], &[("TOKEN", "https://a.example/")]).unwrap();
+    assert_eq!(config.sinks.first().unwrap().rate.unwrap().per, Duration::from_secs(7), "the sink's own");
+}
+
+#[test]
+fn what_is_wrong_with_a_preset_has_its_line_and_caret() {
+    complaint(
+        &hook("url = \"https://h.example/\"\npreset = \"icq\""),
+        "f.toml:5:10: unknown variant `icq`, expected one of `discord`, `slack`, `telegram`, `matrix`, `ntfy`, `mattermost`, `teams`
+  |
+5 | preset = \"icq\"
+  |          ^^^^^",
+    );
+    complaint(
+        &hook("url = \"https://discord.com/api/webhooks/1/t0p\"\npreset = \"discord\"\nchat_id = 1"),
+        "f.toml:6:11: chat_id is for preset = \"telegram\"
+  |
+6 | chat_id = 1
+  |           ^
+
+f.toml:4:7: whoever has this URL can write there: it is a secret, and belongs into { credential = \"NAME\" }, { file = \"PATH\" } or { env = \"NAME\" }",
+    );
+    complaint(
+        &hook("url = \"https://m.example/\"\npreset = \"matrix\"\nroom = \"#r:m.example\"\nsecrets = [{ env = \"HOOK\" }]"),
+        "f.toml:7:12: a chat service verifies no signature; leave secrets out
+
+f.toml:5:10: this preset needs the access token of its account, such as bearer = { credential = \"matrix\" }
+  |
+5 | preset = \"matrix\"
+  |          ^^^^^^^^
+
+f.toml:6:8: this is no room, the id of a room (not an alias), such as room = \"!abcdef:example.org\"
+  |
+6 | room = \"#r:m.example\"
+  |        ^^^^^^^^^^^^^^",
+    );
+    complaint(&hook("url = { env = \"TOKEN\" }"), "f.toml:4:7: not an absolute URL: relative URL without a base");
+    complaint(
+        &hook("url = \"h.example\"\nusername = \"x\""),
+        "f.toml:5:12: username is for preset = \"discord\" and preset = \"mattermost\"
+  |
+5 | username = \"x\"
+  |            ^^^
+
+f.toml:4:7: not an absolute URL: relative URL without a base
+  |
+4 | url = \"h.example\"
+  |       ^^^^^^^^^^^",
+    );
+}
+
+#[test]
+fn secrets_come_from_credentials_and_files() {
+    let text = format!(
+        "{FEED}[sinks.h.webhook]\nurl = \"https://h.example/\"\nsecrets = [{{ credential = \"one\" }}, {{ credential = \"two\" }}, {{ file = \"three\" }}]\n"
+    );
+    let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let files =
+        [("f.toml", text.as_str()), ("c/one", secret), ("c/secret_two", secret), ("three", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")];
+    let config = load_files(&files, &[("CREDENTIALS_DIRECTORY", "DIR/c")]).unwrap();
+    let Target::Webhook(hook) = &config.sinks.first().unwrap().target else { panic!("no webhook") };
+    let exposed: Vec<_> = hook.secrets.iter().map(Secret::expose).collect();
+    assert_eq!(exposed, [secret, secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]);
+    assert!(config.warnings.iter().any(|w| w.contains("three can be read by everybody")), "{:?}", config.warnings);
+}

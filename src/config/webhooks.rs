@@ -1,0 +1,138 @@
+//! `[sinks.*.webhook]`: where events are sent, and in which form.
+
+use std::time::Duration;
+
+use toml::Spanned;
+use url::Url;
+
+use super::problem::Problem;
+use super::reading::{File, LONGEST_TIME, Reading};
+use super::value::{Name, Source, web_url};
+use super::written::{self, Preset};
+use crate::secret::Secret;
+use crate::sink::{self, presets, webhook};
+
+/// A key, what is written for it, and the presets that have it.
+type Key<'w> = (&'static str, &'w Option<Spanned<Name>>, &'static [Preset]);
+
+impl Reading<'_> {
+    pub(super) fn webhook(&mut self, file: &File<'_>, w: written::Webhook) -> webhook::Options {
+        for (name, written) in [("template", &w.template), ("content", &w.content), ("batch", &w.batch)] {
+            if let Some(written) = written {
+                self.problems.push(file.at(written.span(), format!("{name} comes with a later release; leave it out")));
+            }
+        }
+        let seconds = Duration::from_secs;
+        let timeout = self.time(file, w.timeout.as_ref(), Duration::from_millis(100)..=seconds(600), seconds(30));
+        let max_age = self.time(file, w.max_age.as_ref(), Duration::ZERO..=LONGEST_TIME, seconds(14 * 86_400));
+        if let Some(written) = w.max_age.as_ref().filter(|_| !max_age.is_zero() && max_age < timeout) {
+            self.problems.push(file.at(written.span(), "max_age is shorter than one attempt may take (timeout); \"0s\" is for ever"));
+        }
+        let max_in_flight = self.number(file, w.max_in_flight.as_ref(), 1..=1024, 8);
+        let secrets = self.signing_secrets(file, &w.secrets);
+        let preset = self.preset(file, &w);
+        let url = self.url(file, &w.url, w.preset.as_ref().map(|p| *p.get_ref()));
+        webhook::Options {
+            // Whatever stands in for what has been complained about is never used.
+            url: Secret::new(url.map(String::from).unwrap_or_default()),
+            preset,
+            secrets,
+            headers: self.headers(file, w.headers),
+            bearer: w.bearer.and_then(|bearer| self.secret(file, &bearer)),
+            timeout,
+            max_age: (!max_age.is_zero()).then_some(max_age),
+            max_in_flight,
+        }
+    }
+
+    fn signing_secrets(&mut self, file: &File<'_>, written: &[Spanned<Source>]) -> Vec<Secret> {
+        let mut secrets = vec![];
+        for source in written {
+            let Some(secret) = self.secret(file, source) else { continue };
+            if let Err(e) = sink::check_secret(&secret) {
+                let message = format!("{e}; make one with: echo \"whsec_$(head -c 32 /dev/urandom | base64)\"");
+                self.problems.push(Problem::at_secret(file.path, file.text, source.span(), message));
+            }
+            secrets.push(secret);
+        }
+        secrets
+    }
+
+    /// A URL in the file, or one that is a secret: whoever has that of a chat service's webhook can write there.
+    fn url(&mut self, file: &File<'_>, written: &Spanned<Source>, preset: Option<Preset>) -> Option<Url> {
+        let is_secret = preset.is_some_and(|preset| !matches!(preset, Preset::Matrix | Preset::Ntfy));
+        match written.get_ref() {
+            Source::Literal(_) if is_secret => {
+                let message = "whoever has this URL can write there: it is a secret, and belongs into { credential = \"NAME\" }, \
+                               { file = \"PATH\" } or { env = \"NAME\" }";
+                self.problems.push(Problem::at_secret(file.path, file.text, written.span(), message));
+                None
+            }
+            Source::Literal(text) => web_url(text).map_err(|e| self.problems.push(file.at(written.span(), e))).ok(),
+            _ => {
+                let secret = self.secret(file, written)?;
+                let url = web_url(secret.expose());
+                url.map_err(|e| self.problems.push(Problem::at_secret(file.path, file.text, written.span(), e))).ok()
+            }
+        }
+    }
+
+    /// The preset with its keys; a key that is missing, or that belongs to another, is complained about.
+    fn preset(&mut self, file: &File<'_>, w: &written::Webhook) -> Option<presets::Preset> {
+        let chosen = w.preset.as_ref().map(|preset| *preset.get_ref());
+        let keys: [Key<'_>; 6] = [
+            ("chat_id", &w.chat_id, &[Preset::Telegram]),
+            ("thread_id", &w.thread_id, &[Preset::Discord, Preset::Telegram]),
+            ("room", &w.room, &[Preset::Matrix]),
+            ("topic", &w.topic, &[Preset::Ntfy]),
+            ("channel", &w.channel, &[Preset::Mattermost]),
+            ("username", &w.username, &[Preset::Discord, Preset::Mattermost]),
+        ];
+        for (name, written, owners) in keys {
+            if let Some(written) = written.as_ref().filter(|_| chosen.is_none_or(|chosen| !owners.contains(&chosen))) {
+                let owners: Vec<_> = owners.iter().map(|owner| format!("preset = \"{}\"", format!("{owner:?}").to_lowercase())).collect();
+                self.problems.push(file.at(written.span(), format!("{name} is for {}", owners.join(" and "))));
+            }
+        }
+        let chosen = w.preset.as_ref()?;
+        if let Some(secret) = w.secrets.first() {
+            let message = "a chat service verifies no signature; leave secrets out";
+            self.problems.push(Problem::at_secret(file.path, file.text, secret.span(), message));
+        }
+        let text = |name: &Option<Spanned<Name>>| name.as_ref().map(|name| name.get_ref().0.clone());
+        let mut needed = |key: &str, name: &Option<Spanned<Name>>, like: &str| {
+            if name.is_none() {
+                self.problems.push(file.at(chosen.span(), format!("this preset needs {key}, such as {key} = {like}")));
+            }
+            text(name)
+        };
+        Some(match chosen.get_ref() {
+            Preset::Discord => presets::Preset::Discord { username: text(&w.username), thread_id: text(&w.thread_id) },
+            Preset::Slack => presets::Preset::Slack,
+            Preset::Telegram => {
+                let chat_id = needed("chat_id", &w.chat_id, "-1001234567890")?;
+                presets::Preset::Telegram { chat_id, thread_id: text(&w.thread_id) }
+            }
+            Preset::Matrix => {
+                if w.bearer.is_none() {
+                    let message = "this preset needs the access token of its account, such as bearer = { credential = \"matrix\" }";
+                    self.problems.push(file.at(chosen.span(), message));
+                }
+                presets::Preset::Matrix { room: self.room(file, chosen, w.room.as_ref())? }
+            }
+            Preset::Ntfy => presets::Preset::Ntfy { topic: needed("topic", &w.topic, "\"my-news\"")? },
+            Preset::Mattermost => presets::Preset::Mattermost { username: text(&w.username), channel: text(&w.channel) },
+            Preset::Teams => presets::Preset::Teams,
+        })
+    }
+
+    fn room(&mut self, file: &File<'_>, preset: &Spanned<Preset>, written: Option<&Spanned<Name>>) -> Option<String> {
+        let wanted = "room, the id of a room (not an alias), such as room = \"!abcdef:example.org\"";
+        match written {
+            Some(name) if name.get_ref().0.starts_with('!') => return Some(name.get_ref().0.clone()),
+            Some(name) => self.problems.push(file.at(name.span(), format!("this is no {wanted}"))),
+            None => self.problems.push(file.at(preset.span(), format!("this preset needs {wanted}"))),
+        }
+        None
+    }
+}
