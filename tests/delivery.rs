@@ -21,7 +21,7 @@ fn home(config: &str) -> Home {
 }
 
 #[tokio::test]
-async fn a_retry_has_the_same_id_and_body_and_a_fresh_signature() {
+async fn d17_d18_d23_a_retry_has_the_same_id_and_body_and_a_fresh_signature() {
     let origin = Origin::start().await;
     // The old secret verifies too, while it is rotated out.
     let receiver = Receiver::verifying(OLD_SECRET).await;
@@ -47,7 +47,7 @@ async fn a_retry_has_the_same_id_and_body_and_a_fresh_signature() {
 
 /// Promise 3.
 #[tokio::test]
-async fn a_lane_is_in_order_whatever_fails() {
+async fn d11_d12_a_lane_is_in_order_whatever_fails() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     let publisher = Publisher::new(&origin, "/feed").window(1000);
@@ -66,7 +66,7 @@ async fn a_lane_is_in_order_whatever_fails() {
 
 /// Promise 6.
 #[tokio::test]
-async fn a_dead_or_hanging_consumer_delays_no_other_sink_and_no_poll() {
+async fn d6_a_dead_or_hanging_consumer_delays_no_other_sink_and_no_poll() {
     let origin = Origin::start().await;
     let (dead, hanging) = (Receiver::start().await, Receiver::start().await);
     dead.down().await;
@@ -118,7 +118,7 @@ async fn an_outage_and_two_kills_lose_nothing() {
 }
 
 #[tokio::test]
-async fn retry_after_is_a_floor_for_the_whole_sink() {
+async fn d25_d26_retry_after_is_a_floor_for_the_whole_sink() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     let publisher = Publisher::new(&origin, "/feed");
@@ -133,7 +133,7 @@ async fn retry_after_is_a_floor_for_the_whole_sink() {
 }
 
 #[tokio::test]
-async fn a_refused_message_is_buried_and_the_lane_goes_on() {
+async fn d15_d27_a_refused_message_is_buried_and_the_lane_goes_on() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     let publisher = Publisher::new(&origin, "/feed");
@@ -150,7 +150,7 @@ async fn a_refused_message_is_buried_and_the_lane_goes_on() {
 }
 
 #[tokio::test]
-async fn three_refused_messages_in_a_row_are_the_endpoints_fault() {
+async fn d27_three_refused_messages_in_a_row_are_the_endpoints_fault() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     let publishers: Vec<_> = (0..4).map(|n| Publisher::new(&origin, &format!("/{n}"))).collect();
@@ -169,7 +169,7 @@ async fn three_refused_messages_in_a_row_are_the_endpoints_fault() {
 }
 
 #[tokio::test]
-async fn a_consumer_that_is_gone_holds_its_events() {
+async fn d24_a_consumer_that_is_gone_holds_its_events() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     let publisher = Publisher::new(&origin, "/feed");
@@ -189,7 +189,7 @@ async fn a_consumer_that_is_gone_holds_its_events() {
 }
 
 #[tokio::test]
-async fn a_rate_is_kept() {
+async fn d33_a_rate_is_kept() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     let publisher = Publisher::new(&origin, "/feed");
@@ -204,7 +204,7 @@ async fn a_rate_is_kept() {
 }
 
 #[tokio::test]
-async fn one_lane_for_a_sink_that_wants_it() {
+async fn d14_one_lane_for_a_sink_that_wants_it() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     let mut config = format!("[sinks.hook]\norder = \"sink\"\n[sinks.hook.webhook]\nurl = {:?}\n", receiver.url("/"));
@@ -220,4 +220,45 @@ async fn one_lane_for_a_sink_that_wants_it() {
     assert_eq!(numbers, (1..=12).collect::<Vec<_>>());
     let sequences: Vec<_> = arrivals.iter().map(|a| a.event.str("/sequence").to_owned()).collect();
     assert!(sequences.is_sorted() && sequences[0].len() == 20, "{sequences:?}");
+}
+
+/// CloudEvents or not, it is the same body; what is signed is what is sent, whatever is in it.
+#[tokio::test]
+async fn d20_d21_the_bytes_that_are_signed_are_sent_and_content_type_is_all_that_differs() {
+    let origin = Origin::start().await;
+    let (plain, cloud) = (Receiver::verifying(SECRET).await, Receiver::verifying(SECRET).await);
+    let publisher = Publisher::new(&origin, "/feed");
+    publisher.publish(1);
+    let sink = |name: &str, receiver: &Receiver, keys: &str| {
+        format!("[sinks.{name}.webhook]\nurl = {:?}\nsecrets = [{{ credential = \"hook\" }}]\n{keys}\n", receiver.url("/"))
+    };
+    let config = feed("a", &publisher)
+        + &sink("plain", &plain, "")
+        + &sink("cloud", &cloud, "content_type = \"cloudevents\"\nidempotency_key = true\n");
+    let home = home(&config);
+    let _daemon = home.start().await;
+    let (plain, cloud) = (plain.acknowledged(1).await.remove(0), cloud.acknowledged(1).await.remove(0));
+    assert_eq!(plain.body, cloud.body);
+    assert!(!plain.id().contains('.'));
+    assert_eq!((plain.header("content-type"), cloud.header("content-type")), ("application/json", "application/cloudevents+json"));
+    assert_eq!((plain.headers.get("idempotency-key"), cloud.header("idempotency-key")), (None, format!("\"{}\"", cloud.id()).as_str()));
+    for key in ["specversion", "id", "source", "type"] {
+        assert!(!cloud.event.str(&format!("/{key}")).is_empty(), "required by CloudEvents 1.0: {key}");
+    }
+}
+
+#[tokio::test]
+async fn a_signature_like_githubs() {
+    let origin = Origin::start().await;
+    let receiver = Receiver::start().await;
+    let publisher = Publisher::new(&origin, "/feed");
+    publisher.publish(1);
+    let keys = "secrets = [{ credential = \"hook\" }]\nsignature = \"github\"\ncontent = \"none\"\n";
+    let home = home(&(feed("a", &publisher) + &format!("[sinks.hook.webhook]\nurl = {:?}\n{keys}", receiver.url("/"))));
+    let _daemon = home.start().await;
+    let arrival = receiver.acknowledged(1).await.remove(0);
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+    let hex: String = ring::hmac::sign(&key, &arrival.body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(arrival.header("x-hub-signature-256"), format!("sha256={hex}"));
+    assert_eq!((arrival.headers.get("webhook-signature"), arrival.event.at("/data/entry/content_text")), (None, &serde_json::Value::Null));
 }

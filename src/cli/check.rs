@@ -7,7 +7,7 @@ use super::Failure;
 use crate::config::{self, Config, Env};
 use crate::fetch::{Answer, Content, Fetcher};
 use crate::parse;
-use crate::sink::{Options, Sink, Target, webhook};
+use crate::sink::{Options, Sink, Target};
 
 /// Prints what the configuration means, and with `online` what each feed answers.
 ///
@@ -40,9 +40,11 @@ fn summary(path: &Path, config: &Config) -> String {
 fn describe(options: &Options) -> String {
     let kind = match &options.target {
         Target::Stdout(_) => "stdout",
-        Target::Webhook(webhook::Options { preset: Some(preset), .. }) => preset.name(),
-        Target::Webhook(webhook) if webhook.secrets.is_empty() => "webhook, unsigned",
-        Target::Webhook(_) => "webhook",
+        Target::Webhook(webhook) => match &webhook.preset {
+            Some(preset) => preset.name(),
+            None if webhook.secrets.is_empty() => "webhook, unsigned",
+            None => "webhook",
+        },
     };
     format!("{}: {kind}", options.id)
 }

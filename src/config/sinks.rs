@@ -13,7 +13,8 @@ use super::written;
 use crate::domain::delivery::{Order, SinkId};
 use crate::domain::event::EventKind;
 use crate::domain::filter::{Duplicates, Filter};
-use crate::sink::{self, Rate, Target, stdout, webhook};
+use crate::sink::presets::Preset;
+use crate::sink::{self, Rate, Target, stdout};
 
 impl Reading<'_> {
     pub(super) fn sink(&mut self, file: &File<'_>, name: &Spanned<String>, w: written::Sink) -> Option<sink::Options> {
@@ -29,7 +30,7 @@ impl Reading<'_> {
         let filter = self.filter(file, name.get_ref(), w.filter);
         let target = match (w.stdout, w.webhook) {
             (Some(_), None) => Target::Stdout(stdout::Options::default()),
-            (None, Some(webhook)) => Target::Webhook(self.webhook(file, webhook)),
+            (None, Some(webhook)) => Target::Webhook(Box::new(self.webhook(file, webhook))),
             _ => {
                 let message = format!("a sink is one of [sinks.{0}.stdout] and [sinks.{0}.webhook]", name.get_ref());
                 self.problems.push(file.at(name.span(), message));
@@ -47,8 +48,8 @@ impl Reading<'_> {
             written::Duplicates::Drop => Duplicates::Drop,
         };
         let rate = rate.or_else(|| match &target {
-            Target::Webhook(webhook::Options { preset: Some(preset), .. }) => Some(preset.rate()),
-            _ => None,
+            Target::Webhook(webhook) => webhook.preset.as_ref().map(Preset::rate),
+            Target::Stdout(_) => None,
         });
         Some(sink::Options { id: SinkId(Arc::from(name.get_ref().as_str())), events, order, rate, filter, duplicates, target })
     }

@@ -14,7 +14,7 @@ fn meant(keys: &str) -> (Options, Option<crate::sink::Rate>) {
     let sink = config.sinks.first().unwrap().clone();
     assert!(!format!("{sink:?}").contains("t0p-secret"));
     let Target::Webhook(options) = sink.target else { panic!("no webhook") };
-    (options, sink.rate)
+    (*options, sink.rate)
 }
 
 #[test]
@@ -80,7 +80,7 @@ f.toml:4:7: not an absolute URL: relative URL without a base
 }
 
 #[test]
-fn secrets_come_from_credentials_and_files() {
+fn d45_secrets_come_from_credentials_and_files() {
     let text = format!(
         "{FEED}[sinks.h.webhook]\nurl = \"https://h.example/\"\nsecrets = [{{ credential = \"one\" }}, {{ credential = \"two\" }}, {{ file = \"three\" }}]\n"
     );
@@ -92,4 +92,46 @@ fn secrets_come_from_credentials_and_files() {
     let exposed: Vec<_> = hook.secrets.iter().map(Secret::expose).collect();
     assert_eq!(exposed, [secret, secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]);
     assert!(config.warnings.iter().any(|w| w.contains("three can be read by everybody")), "{:?}", config.warnings);
+}
+
+#[test]
+fn a_signature_has_secrets_of_its_kind() {
+    let private = "whsk_VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk=";
+    let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let said = |signature: &str, secrets: &str| {
+        let text = hook(&format!("url = \"https://h.example/\"\nsignature = \"{signature}\"\nsecrets = [{secrets}]"));
+        load_files(&[("f.toml", &text)], &[("PRIVATE", private), ("SECRET", secret), ("WORD", "word")]).map(|_| ())
+    };
+    let (private, secret, word) = ("{ env = \"PRIVATE\" }", "{ env = \"SECRET\" }", "{ env = \"WORD\" }");
+    for (signature, secrets) in
+        [("v1", secret), ("v1a", private), ("v1+v1a", &format!("{secret}, {private}")), ("github", word), ("none", "")]
+    {
+        assert_eq!(said(signature, secrets), Ok(()), "{signature}");
+    }
+    let wrong = [
+        ("v1", private, "begins with whsec_"),
+        ("v1a", secret, "begins with whsk_"),
+        ("v1a", "", "nothing to sign with"),
+        ("none", secret, "not to sign"),
+        ("github", &format!("{word}, {word}"), "one signature"),
+        ("v2", "", "unknown variant `v2`"),
+    ];
+    for (signature, secrets, complaint) in wrong {
+        let error = said(signature, secrets).unwrap_err();
+        assert!(error.contains(complaint) && error.contains("f.toml:"), "{error}");
+    }
+}
+
+#[test]
+fn the_form_of_an_event() {
+    let (options, _) = meant("url = \"https://h.example/\"\ncontent = \"text\"\ncontent_type = \"cloudevents\"\nidempotency_key = true");
+    let expected = (crate::sink::payload::Content::Text, "application/cloudevents+json", true);
+    assert_eq!((options.content, options.content_type.as_str(), options.idempotency_key), expected);
+    complaint(
+        &hook("url = \"https://h.example/\"\ncontent_type = \"text/plain\""),
+        "f.toml:5:16: an event is sent as \"json\" (the default) or \"cloudevents\"
+  |
+5 | content_type = \"text/plain\"
+  |                ^^^^^^^^^^^^",
+    );
 }

@@ -8,16 +8,17 @@ use url::Url;
 use super::problem::Problem;
 use super::reading::{File, LONGEST_TIME, Reading};
 use super::value::{Name, Source, web_url};
-use super::written::{self, Preset};
+use super::written::{self, Preset, Signature};
 use crate::secret::Secret;
-use crate::sink::{self, presets, webhook};
+use crate::sink::payload::Content;
+use crate::sink::{self, Scheme, presets, webhook};
 
 /// A key, what is written for it, and the presets that have it.
 type Key<'w> = (&'static str, &'w Option<Spanned<Name>>, &'static [Preset]);
 
 impl Reading<'_> {
     pub(super) fn webhook(&mut self, file: &File<'_>, w: written::Webhook) -> webhook::Options {
-        for (name, written) in [("template", &w.template), ("content", &w.content), ("batch", &w.batch)] {
+        for (name, written) in [("template", &w.template), ("batch", &w.batch)] {
             if let Some(written) = written {
                 self.problems.push(file.at(written.span(), format!("{name} comes with a later release; leave it out")));
             }
@@ -29,14 +30,25 @@ impl Reading<'_> {
             self.problems.push(file.at(written.span(), "max_age is shorter than one attempt may take (timeout); \"0s\" is for ever"));
         }
         let max_in_flight = self.number(file, w.max_in_flight.as_ref(), 1..=1024, 8);
-        let secrets = self.signing_secrets(file, &w.secrets);
+        let signature = self.signature(file, w.signature.as_ref(), &w.secrets);
+        let secrets = self.signing_secrets(file, &w.secrets, signature);
         let preset = self.preset(file, &w);
+        let content_type = self.content_type(file, w.content_type.as_ref());
         let url = self.url(file, &w.url, w.preset.as_ref().map(|p| *p.get_ref()));
         webhook::Options {
             // Whatever stands in for what has been complained about is never used.
             url: Secret::new(url.map(String::from).unwrap_or_default()),
             preset,
+            content: match w.content {
+                None => Content::All,
+                Some(written::Content::Html) => Content::Html,
+                Some(written::Content::Text) => Content::Text,
+                Some(written::Content::None) => Content::None,
+            },
+            content_type,
+            signature,
             secrets,
+            idempotency_key: w.idempotency_key,
             headers: self.headers(file, w.headers),
             bearer: w.bearer.and_then(|bearer| self.secret(file, &bearer)),
             timeout,
@@ -45,17 +57,47 @@ impl Reading<'_> {
         }
     }
 
-    fn signing_secrets(&mut self, file: &File<'_>, written: &[Spanned<Source>]) -> Vec<Secret> {
+    fn signature(&mut self, file: &File<'_>, written: Option<&Spanned<Signature>>, secrets: &[Spanned<Source>]) -> Scheme {
+        let Some(signature) = written else { return Scheme::default() };
+        let wrong = match (signature.get_ref(), secrets) {
+            (Signature::None, [_, ..]) => Some("there are secrets, but they are not to sign; leave one of both out"),
+            (Signature::None, []) | (_, [_]) => None,
+            (_, []) => Some("there is nothing to sign with; add secrets = [{ credential = \"NAME\" }]"),
+            (Signature::GitHub, [_, _, ..]) => Some("this header has one signature; keep one secret"),
+            _ => None,
+        };
+        self.problems.extend(wrong.map(|wrong| file.at(signature.span(), wrong)));
+        match signature.get_ref() {
+            Signature::V1 | Signature::None => Scheme::V1,
+            Signature::V1a => Scheme::V1a,
+            Signature::Both => Scheme::Both,
+            Signature::GitHub => Scheme::GitHub,
+        }
+    }
+
+    fn signing_secrets(&mut self, file: &File<'_>, written: &[Spanned<Source>], scheme: Scheme) -> Vec<Secret> {
+        let prefix = if scheme == Scheme::V1a { "whsk_" } else { "whsec_" };
         let mut secrets = vec![];
         for source in written {
             let Some(secret) = self.secret(file, source) else { continue };
-            if let Err(e) = sink::check_secret(&secret) {
-                let message = format!("{e}; make one with: echo \"whsec_$(head -c 32 /dev/urandom | base64)\"");
+            if let Err(e) = sink::check_secret(&secret, scheme) {
+                let message = format!("{e}; make one with: echo \"{prefix}$(head -c 32 /dev/urandom | base64)\"");
                 self.problems.push(Problem::at_secret(file.path, file.text, source.span(), message));
             }
             secrets.push(secret);
         }
         secrets
+    }
+
+    fn content_type(&mut self, file: &File<'_>, written: Option<&Spanned<String>>) -> String {
+        match written.map(|written| (written, written.get_ref().as_str())) {
+            None | Some((_, "json" | "application/json")) => "application/json".into(),
+            Some((_, "cloudevents" | "application/cloudevents+json")) => "application/cloudevents+json".into(),
+            Some((written, _)) => {
+                self.problems.push(file.at(written.span(), "an event is sent as \"json\" (the default) or \"cloudevents\""));
+                String::new()
+            }
+        }
     }
 
     /// A URL in the file, or one that is a secret: whoever has that of a chat service's webhook can write there.
@@ -95,6 +137,9 @@ impl Reading<'_> {
             }
         }
         let chosen = w.preset.as_ref()?;
+        if let Some(written) = &w.content_type {
+            self.problems.push(file.at(written.span(), "a preset has the content type that its service takes; leave this out"));
+        }
         if let Some(secret) = w.secrets.first() {
             let message = "a chat service verifies no signature; leave secrets out";
             self.problems.push(Problem::at_secret(file.path, file.text, secret.span(), message));

@@ -172,9 +172,13 @@ pub(super) struct Webhook {
     pub(super) timeout: Option<Spanned<Time>>,
     pub(super) max_age: Option<Spanned<Time>>,
     pub(super) max_in_flight: Option<Spanned<u32>>,
+    pub(super) signature: Option<Spanned<Signature>>,
+    pub(super) content: Option<Content>,
+    pub(super) content_type: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) idempotency_key: bool,
     // Known names of a later release: refused by name, rather than as unknown or not at all.
     pub(super) template: Option<Spanned<IgnoredAny>>,
-    pub(super) content: Option<Spanned<IgnoredAny>>,
     pub(super) batch: Option<Spanned<IgnoredAny>>,
 }
 
@@ -189,6 +193,30 @@ pub(super) enum Preset {
     Ntfy,
     Mattermost,
     Teams,
+}
+
+/// `signature`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) enum Signature {
+    #[serde(rename = "v1")]
+    V1,
+    #[serde(rename = "v1a")]
+    V1a,
+    #[serde(rename = "v1+v1a")]
+    Both,
+    #[serde(rename = "github")]
+    GitHub,
+    #[serde(rename = "none")]
+    None,
+}
+
+/// `content`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Content {
+    Html,
+    Text,
+    None,
 }
 
 /// `[admin]`

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schedule_is_5_15_60_120_300_600_900_give_or_take_a_fifth() {
+    fn d31_the_schedule_is_5_15_60_120_300_600_900_give_or_take_a_fifth() {
         let (schedule, id) = (Schedule::default(), EventId("evt_1".into()));
         for (failed, seconds) in [(1, 5), (2, 15), (3, 60), (4, 120), (5, 300), (6, 600), (7, 900), (8, 900), (4000, 900)] {
             let wait = schedule.wait(failed, &id).as_millis();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoint_trouble_is_never_buried_before_max_age() {
+    fn d28_d32_endpoint_trouble_is_never_buried_before_max_age() {
         let schedule = Schedule::default();
         let trials = Trials { failed: 1000, ..Trials::default() };
         let later = NOW.after(Duration::from_secs(13 * 86_400));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_message_is_tried_three_times() {
+    fn d27_a_refused_message_is_tried_three_times() {
         let mut trials = Trials::default();
         for _ in 0..2 {
             match settle(&Schedule::default(), &delivery(trials), Err(refusal()), None, NOW) {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_a_floor_with_a_ceiling() {
+    fn d25_retry_after_is_a_floor_with_a_ceiling() {
         let wait = |secs| match settle(&Schedule::default(), &delivery(Trials::default()), Err(trouble(Some(secs))), None, NOW) {
             Settlement::Postpone(t) => t.next_at.since(NOW).as_secs(),
             other => panic!("{other:?}"),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn three_different_refused_messages_in_a_row_accuse_the_endpoint() {
+    fn d27_three_different_refused_messages_in_a_row_accuse_the_endpoint() {
         let (schedule, mut health) = (Schedule::default(), Health::default());
         let mut observe = |n: u32, r| health.observe(&schedule, &EventId(n.to_string()), r, NOW);
         assert_eq!(observe(1, Err(refusal())), Err(refusal()));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_breaker_opens_after_five_failures_and_a_success_closes_it() {
+    fn d30_the_breaker_opens_after_five_failures_and_a_success_closes_it() {
         let (schedule, mut health, id) = (Schedule::default(), Health::default(), EventId("e".into()));
         for _ in 0..4 {
             assert!(health.observe(&schedule, &id, Err(trouble(None)), NOW).is_err());
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_pauses_the_whole_sink_and_410_stops_it() {
+    fn d24_d26_retry_after_pauses_the_whole_sink_and_410_stops_it() {
         let (schedule, mut health, id) = (Schedule::default(), Health::default(), EventId("e".into()));
         assert!(health.observe(&schedule, &id, Err(trouble(Some(60))), NOW).is_err());
         assert_eq!(health.not_before(), NOW.after(Duration::from_secs(60)));
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_gives_its_burst_then_one_each_period() {
+    fn d33_a_bucket_gives_its_burst_then_one_each_period() {
         let mut bucket = Bucket::new(Duration::from_secs(1), 3);
         for _ in 0..3 {
             assert!(bucket.ready_at() <= NOW);
@@ -338,7 +338,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_bucket_never_gives_more_than_its_rate(gaps in prop::collection::vec(0u64..3000, 1..200), burst in 1u32..6) {
+        fn d33_a_bucket_never_gives_more_than_its_rate(gaps in prop::collection::vec(0u64..3000, 1..200), burst in 1u32..6) {
             let mut bucket = Bucket::new(Duration::from_secs(1), burst);
             let (mut now, mut taken) = (NOW, vec![]);
             for gap in gaps {

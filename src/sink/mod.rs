@@ -14,6 +14,8 @@ mod signature;
 pub mod stdout;
 pub mod webhook;
 
+pub use signature::Scheme;
+
 /// A configured sink.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -47,8 +49,8 @@ pub struct Rate {
 pub enum Target {
     /// One JSON document a line on standard output.
     Stdout(stdout::Options),
-    /// One POST an event.
-    Webhook(webhook::Options),
+    /// One request an event.
+    Webhook(Box<webhook::Options>),
 }
 
 /// Attempts at once for standard output: lines of different feeds are made while others wait for their acknowledgement to be stored.
@@ -69,8 +71,8 @@ impl SinkError {
 ///
 /// # Errors
 /// [`SinkError`].
-pub fn check_secret(secret: &Secret) -> Result<(), SinkError> {
-    signature::Key::parse(secret).map(drop).map_err(|e| SinkError::new(e.to_string()))
+pub fn check_secret(secret: &Secret, scheme: Scheme) -> Result<(), SinkError> {
+    signature::Key::parse(secret, scheme).map(drop).map_err(|e| SinkError::new(e.to_string()))
 }
 
 /// A sink that is set up.

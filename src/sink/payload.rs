@@ -11,10 +11,24 @@ use crate::parse::{html, plain};
 /// At least so many bytes are cut at a time, so that cutting comes to an end soon.
 const SHORTEST_CUT: usize = 256;
 
+/// Which forms of an entry's content are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Content {
+    /// `content_html` and `content_text`.
+    #[default]
+    All,
+    /// `content_html`.
+    Html,
+    /// `content_text`.
+    Text,
+    /// Neither: who wants more than the summary follows the link.
+    None,
+}
+
 /// The whole envelope, minified. With a `cap` in bytes, content and then summary are cut at a character boundary until it fits, and
 /// `content_truncated` says so; what has no content is not cut.
 #[must_use]
-pub fn event(event: &Event, cap: Option<usize>) -> Vec<u8> {
+pub fn event(event: &Event, content: Content, cap: Option<usize>) -> Vec<u8> {
     let report = match &event.happening.what {
         What::Entry(report) => report,
         What::Flood(flood) => return line(&Envelope::new(event, Subject::Flood { flood })),
@@ -22,7 +36,7 @@ pub fn event(event: &Event, cap: Option<usize>) -> Vec<u8> {
         What::Moved(moved) => return line(&Envelope::new(event, Subject::Moved { moved })),
     };
     let Report { entry, revision, level, duplicate_of } = &**report;
-    let (mut entry, duplicate_of) = (self::entry(entry, *revision), duplicate_of.as_ref().map(|id| id.0.as_str()));
+    let (mut entry, duplicate_of) = (self::entry(entry, *revision).keeping(content), duplicate_of.as_ref().map(|id| id.0.as_str()));
     loop {
         let subject = Subject::Entry { entry: &entry, level: *level, duplicate_of };
         let body = line(&Envelope::new(event, subject));
@@ -128,6 +142,16 @@ struct EnclosureJson<'a> {
 }
 
 impl EntryJson<'_> {
+    fn keeping(mut self, content: Content) -> Self {
+        if !matches!(content, Content::All | Content::Html) {
+            self.content_html = None;
+        }
+        if !matches!(content, Content::All | Content::Text) {
+            self.content_text = None;
+        }
+        self
+    }
+
     /// Takes at least `excess` bytes off the longest of HTML, text and summary. HTML goes whole, for a cut would break it, as long as
     /// there is text. Says whether there was anything to take.
     fn shorten(&mut self, excess: usize) -> bool {

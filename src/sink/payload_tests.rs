@@ -59,7 +59,7 @@ fn with_content(text: String) -> Event {
 }
 
 fn data(event: &Event) -> Value {
-    serde_json::from_slice::<Value>(&super::event(event, None)).unwrap().get("data").unwrap().clone()
+    serde_json::from_slice::<Value>(&super::event(event, Content::All, None)).unwrap().get("data").unwrap().clone()
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn what_is_said_beside_the_entry() {
 #[test]
 fn an_event_is_one_line_for_everybody() {
     let event = with(|report| report.entry.title = Some("a\u{2028}b\u{85}c\u{2029}d".into()));
-    assert!(!String::from_utf8(super::event(&event, None)).unwrap().contains(['\u{2028}', '\u{85}', '\u{2029}']));
+    assert!(!String::from_utf8(super::event(&event, Content::All, None)).unwrap().contains(['\u{2028}', '\u{85}', '\u{2029}']));
     assert_eq!(data(&event).pointer("/entry/title").unwrap(), "a\u{2028}b\u{85}c\u{2029}d");
 }
 
@@ -82,7 +82,7 @@ fn an_event_is_one_line_for_everybody() {
 fn what_happens_to_a_feed_is_told_without_an_entry() {
     let flood = FloodReport { held: 30, entries: 31, examples: vec!["Їжак".into()] };
     let happening = Happening { kind: EventKind::Flood, what: What::Flood(flood), ..sample().happening };
-    let body: Value = serde_json::from_slice(&event(&Event { happening, ..sample() }, Some(65_536))).unwrap();
+    let body: Value = serde_json::from_slice(&event(&Event { happening, ..sample() }, Content::All, Some(65_536))).unwrap();
     assert_eq!((body.get("type").unwrap(), body.get("subject").unwrap()), (&"feed.flood".into(), &"https://glavcom.ua/xml/rss.xml".into()));
     let expected = serde_json::json!({ "held": 30, "entries": 31, "examples": ["Їжак"] });
     assert_eq!(body.pointer("/data/flood"), Some(&expected));
@@ -95,7 +95,7 @@ fn what_happens_to_a_feed_is_told_without_an_entry() {
         ..HealthReport::default()
     };
     let happening = Happening { kind: EventKind::Failing, what: What::Health(health), ..sample().happening };
-    let body: Value = serde_json::from_slice(&event(&Event { happening, ..sample() }, Some(65_536))).unwrap();
+    let body: Value = serde_json::from_slice(&event(&Event { happening, ..sample() }, Content::All, Some(65_536))).unwrap();
     assert_eq!(body.get("type").unwrap(), "feed.failing");
     let expected = serde_json::json!({
         "failures": 5, "last_success": null, "last_new": null, "class": "timeout", "error": "it timed out", "entries": 30,
@@ -103,14 +103,14 @@ fn what_happens_to_a_feed_is_told_without_an_entry() {
     assert_eq!(body.pointer("/data/health"), Some(&expected));
     let moved = MoveReport { from: "https://a.ua/".into(), to: "https://b.ua/".into() };
     let happening = Happening { kind: EventKind::Moved, what: What::Moved(moved), ..sample().happening };
-    let body: Value = serde_json::from_slice(&event(&Event { happening, ..sample() }, Some(65_536))).unwrap();
+    let body: Value = serde_json::from_slice(&event(&Event { happening, ..sample() }, Content::All, Some(65_536))).unwrap();
     assert_eq!(body.pointer("/data/moved"), Some(&serde_json::json!({ "from": "https://a.ua/", "to": "https://b.ua/" })));
 }
 
 /// The format is public: what the manual shows is what is sent, key for key, in that order.
 #[test]
 fn the_manual_shows_what_is_sent() {
-    let body = String::from_utf8(event(&sample(), None)).unwrap();
+    let body = String::from_utf8(event(&sample(), Content::All, None)).unwrap();
     let manual = include_str!("../../README.md");
     let shown = manual.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     // Shown over several lines, sent in one.
@@ -120,14 +120,14 @@ fn the_manual_shows_what_is_sent() {
 
 #[test]
 fn the_same_event_is_the_same_bytes() {
-    assert_eq!(event(&sample(), Some(65_536)), event(&sample(), Some(65_536)));
+    assert_eq!(event(&sample(), Content::All, Some(65_536)), event(&sample(), Content::All, Some(65_536)));
 }
 
 #[test]
-fn a_body_fits_its_cap_and_says_so() {
+fn d22_a_body_fits_its_cap_and_says_so() {
     let cap = 4096;
     for length in [10, 2_000, 4_000, 100_000] {
-        let body = event(&with_content(format!("<p>{}</p>", "Ї\"".repeat(length))), Some(cap));
+        let body = event(&with_content(format!("<p>{}</p>", "Ї\"".repeat(length))), Content::All, Some(cap));
         assert!(body.len() <= cap, "{length}: {}", body.len());
         let json: Value = serde_json::from_slice(&body).unwrap();
         let entry = json.pointer("/data/entry").unwrap();
@@ -135,8 +135,19 @@ fn a_body_fits_its_cap_and_says_so() {
         assert!(entry.get("content_text").unwrap().as_str().unwrap().starts_with("Ї\""));
     }
     let huge_title = with(|report| report.entry.title = Some("x".repeat(10_000)));
-    let json: Value = serde_json::from_slice(&event(&huge_title, Some(cap))).unwrap();
+    let json: Value = serde_json::from_slice(&event(&huge_title, Content::All, Some(cap))).unwrap();
     assert_eq!(json.pointer("/data/entry/title").unwrap().as_str().unwrap().len(), 10_000, "what has no content is not cut");
+}
+
+#[test]
+fn content_is_what_was_asked_for() {
+    for (content, html, text) in
+        [(Content::All, true, true), (Content::Html, true, false), (Content::Text, false, true), (Content::None, false, false)]
+    {
+        let json: Value = serde_json::from_slice(&event(&sample(), content, None)).unwrap();
+        let has = |key: &str| json.pointer(&format!("/data/entry/{key}")).unwrap().is_string();
+        assert_eq!((has("content_html"), has("content_text"), has("summary")), (html, text, true), "{content:?}");
+    }
 }
 
 #[test]

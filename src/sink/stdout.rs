@@ -31,7 +31,11 @@ impl Stdout {
     /// # Errors
     /// [`DeliveryError::Closed`] when nobody reads any more.
     pub async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        let line = if self.options.readable { readable(&delivery.event).into_bytes() } else { payload::event(&delivery.event, None) };
+        let line = if self.options.readable {
+            readable(&delivery.event).into_bytes()
+        } else {
+            payload::event(&delivery.event, payload::Content::All, None)
+        };
         let written = tokio::task::spawn_blocking(move || write_line(line)).await;
         let trouble = |reason: String| DeliveryError::Endpoint { reason, retry_after: None };
         match written {

@@ -9,7 +9,7 @@ use reqwest::{Client, Method, Response, StatusCode};
 use url::Url;
 
 use super::presets::Preset;
-use super::{SinkError, payload, signature};
+use super::{Scheme, SinkError, payload, signature};
 use crate::domain::delivery::{Delivery, DeliveryError};
 use crate::domain::event::Event;
 use crate::domain::retry::LONGEST_RETRY_AFTER;
@@ -33,8 +33,16 @@ pub struct Options {
     pub url: Secret,
     /// The chat service that it is; `None` takes events as they are.
     pub preset: Option<Preset>,
-    /// `whsec_…`: the first signs as current, the others too (rotation). None: unsigned.
+    /// Which of an entry's content is sent.
+    pub content: payload::Content,
+    /// What the body is called: `application/json` or `application/cloudevents+json`; the body is the same.
+    pub content_type: String,
+    /// How it is signed.
+    pub signature: Scheme,
+    /// The first signs as current, the others too (rotation). None: unsigned.
     pub secrets: Vec<Secret>,
+    /// Whether the event's id is sent as `Idempotency-Key` too (draft-ietf-httpapi-idempotency-key-header-07).
+    pub idempotency_key: bool,
     /// Extra headers.
     pub headers: Vec<(String, HeaderValue)>,
     /// `Authorization: Bearer`.
@@ -52,6 +60,8 @@ pub struct Webhook {
     client: Client,
     url: Url,
     preset: Option<Preset>,
+    content: payload::Content,
+    idempotency_key: bool,
     keys: Vec<signature::Key>,
     headers: HeaderMap,
 }
@@ -64,7 +74,7 @@ impl Webhook {
     pub fn new(options: &Options) -> Result<Self, SinkError> {
         let url = Url::parse(options.url.expose()).map_err(|e| SinkError::new(format!("bad URL: {e}")))?;
         Policy::NotLinkLocal.check_url(&url).map_err(|e| SinkError::new(e.to_string()))?;
-        let keys = options.secrets.iter().map(signature::Key::parse).collect::<Result<_, _>>();
+        let keys = options.secrets.iter().map(|secret| signature::Key::parse(secret, options.signature)).collect::<Result<_, _>>();
         let client = http::builder(options.max_in_flight)
             .dns_resolver(Guard { policy: Arc::new(Policy::NotLinkLocal), names: Names::of_the_system() })
             .user_agent(http::USER_AGENT)
@@ -75,6 +85,8 @@ impl Webhook {
             keys: keys.map_err(|e| SinkError::new(e.to_string()))?,
             headers: headers(options)?,
             preset: options.preset.clone(),
+            content: options.content,
+            idempotency_key: options.idempotency_key,
             url,
         })
     }
@@ -95,7 +107,7 @@ impl Webhook {
 
     fn request(&self, event: &Event) -> (Method, Url, Vec<u8>) {
         match &self.preset {
-            None => (Method::POST, self.url.clone(), payload::event(event, Some(LARGEST_BODY))),
+            None => (Method::POST, self.url.clone(), payload::event(event, self.content, Some(LARGEST_BODY))),
             Some(preset) => {
                 let method = if preset.puts() { Method::PUT } else { Method::POST };
                 (method, preset.address(&self.url, &event.happening.id), preset.body(event))
@@ -113,8 +125,11 @@ impl Webhook {
         };
         put("webhook-id", id.clone());
         put("webhook-timestamp", now.unix_seconds().to_string());
-        if !self.keys.is_empty() {
-            put("webhook-signature", signature::header(&self.keys, id, now, body));
+        if let Some((name, signatures)) = signature::header(&self.keys, id, now, body) {
+            put(name, signatures);
+        }
+        if self.idempotency_key {
+            put("idempotency-key", format!("\"{id}\""));
         }
         put("feedwire-attempt", delivery.trials.failed.saturating_add(1).to_string());
         put("feedwire-lane-seq", delivery.lane_seq.to_string());
@@ -124,7 +139,8 @@ impl Webhook {
 
 fn headers(options: &Options) -> Result<HeaderMap, SinkError> {
     let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, Wire::from_static("application/json"));
+    let content_type = Wire::from_str(&options.content_type);
+    headers.insert(CONTENT_TYPE, content_type.map_err(|_| SinkError::new("content_type cannot be sent".into()))?);
     headers.insert(USER_AGENT, Wire::from_static(http::USER_AGENT));
     for (name, value) in &options.headers {
         let text = match value {
