@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::support::{Article, Gate, Home, Origin, Publisher, Receiver, Reply};
+use crate::support::{Article, Gate, Home, Origin, Publisher, Receiver, Reply, Service};
 
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const OLD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -261,4 +261,27 @@ async fn a_signature_like_githubs() {
     let hex: String = ring::hmac::sign(&key, &arrival.body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(arrival.header("x-hub-signature-256"), format!("sha256={hex}"));
     assert_eq!((arrival.headers.get("webhook-signature"), arrival.event.at("/data/entry/content_text")), (None, &serde_json::Value::Null));
+}
+
+/// Promise 1 holds for a template that fails on what feeds really write: its events wait until it is mended.
+#[tokio::test]
+async fn d36_a_template_that_fails_gives_nothing_up_and_a_mended_one_applies_to_what_waits() {
+    let origin = Origin::start().await;
+    let service = Service::start("").await;
+    let publisher = Publisher::new(&origin, "/feed");
+    publisher.publish(2);
+    let sink = |template: &str| {
+        format!("[sinks.hook.webhook]\nurl = {:?}\ncontent_type = \"text/plain\"\ntemplate = '{template}'\n", service.url("/"))
+    };
+    // The made-up event has a title of many characters and tags; no entry of this feed has a tag.
+    let bad = "{{ event.data.feed.tags[0] }}: {{ event.data.entry.title }}";
+    let home = home(&(feed("a", &publisher) + &sink(bad))).retry("1ms");
+    let daemon = home.start().await;
+    daemon.stderr.until("the template's fault", |all| all.iter().filter(|l| l.contains("the template: undefined")).nth(7).cloned()).await;
+    home.configure(&(feed("a", &publisher) + &sink("{{ event.data.entry.id }}")));
+    daemon.hup();
+    let calls = service.received(2).await;
+    let bodies: Vec<_> = calls.iter().map(|call| String::from_utf8_lossy(&call.body).into_owned()).collect();
+    assert_eq!((bodies, calls[0].headers["content-type"].to_str().unwrap()), (publisher.published(), "text/plain"));
+    assert!(!daemon.stderr.all().iter().any(|line| line.contains("dead letter")));
 }

@@ -7,6 +7,7 @@ mod problem;
 mod reading;
 mod secrets;
 mod sinks;
+mod templates;
 mod value;
 mod webhooks;
 mod written;

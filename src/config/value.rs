@@ -138,6 +138,46 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
+/// A template: as written in the file, or `{ file = "PATH" }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    /// In the file.
+    Literal(String),
+    /// In a file of its own.
+    File(PathBuf),
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text or { file = \"PATH\" }")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text::Literal(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
+                match map.next_key::<String>()?.as_deref() {
+                    Some("file") => {}
+                    Some(other) => return Err(A::Error::unknown_field(other, &["file"])),
+                    None => return Err(A::Error::missing_field("file")),
+                }
+                let path = map.next_value()?;
+                match map.next_key::<String>()? {
+                    Some(other) => Err(A::Error::unknown_field(&other, &["file"])),
+                    None => Ok(Text::File(path)),
+                }
+            }
+        }
+        d.deserialize_any(Either)
+    }
+}
+
 /// Where a value is: in the file, or, for secrets, elsewhere.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Source {

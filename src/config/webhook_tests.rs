@@ -129,9 +129,41 @@ fn the_form_of_an_event() {
     assert_eq!((options.content, options.content_type.as_str(), options.idempotency_key), expected);
     complaint(
         &hook("url = \"https://h.example/\"\ncontent_type = \"text/plain\""),
-        "f.toml:5:16: an event is sent as \"json\" (the default) or \"cloudevents\"
+        "f.toml:5:16: an event is sent as \"json\" (the default) or \"cloudevents\"; other types are for templates
   |
 5 | content_type = \"text/plain\"
   |                ^^^^^^^^^^^^",
     );
+}
+
+#[test]
+fn a_template_is_tried_at_once() {
+    let said = |keys: &str, template: &str, events: &str| {
+        let text = format!("{FEED}[sinks.h]\nevents = [{events}]\n[sinks.h.webhook]\nurl = \"https://h.example/\"\n{keys}\n");
+        let loaded = load_files(&[("f.toml", &text), ("t/m.jinja", template)], &[]);
+        loaded.map(|_| String::new()).unwrap_or_else(|e| e.split_once("\n\n").unwrap().1.to_owned())
+    };
+    let (file, created) = ("template = { file = \"t/m.jinja\" }", "\"entry.created\"");
+    assert_eq!(said(file, "{\"t\":{{ event.data.entry.title|tojson }}}", created), "");
+    assert_eq!(
+        said(file, "{\n  {{ event.data.titel }}\n}", created),
+        "t/m.jinja:2:3: the template: undefined value (for entry.created)
+  |
+2 |   {{ event.data.titel }}
+  |   ^^^^^^^^^^^^^^^^^^^^^^"
+    );
+    let failing = "\"entry.created\", \"feed.failing\"";
+    assert!(said(file, "{\"t\":{{ event.data.entry.title|tojson }}}", failing).contains("(for feed.failing)"));
+    assert_eq!(
+        said("template = '{\"t\": {{ event.id }}}'", "", created),
+        "f.toml:7:12: the template: what comes of it is no JSON: expected value at line 1 column 7 (for entry.created)
+  |
+7 | template = '{\"t\": {{ event.id }}}'
+  |            ^^^^^^^^^^^^^^^^^^^^^^^"
+    );
+    assert!(said("template = '{{ event.id'", "", created).contains("f.toml:7:12: line 1 of the template: syntax error"));
+    assert_eq!(said("template = '{{ event.id }}'\ncontent_type = \"text/plain\"", "", created), "");
+    assert!(said("template = { file = \"nope\" }", "", created).contains("f.toml:7:12: cannot read the template nope"));
+    assert!(said("template = { path = \"nope\" }", "", created).contains("unknown field `path`, expected `file`"));
+    assert!(said("template = '{}'\npreset = \"teams\"", "", created).contains("keep one of preset and template"));
 }

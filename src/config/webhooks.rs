@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::reading::{File, LONGEST_TIME, Reading};
 use super::value::{Name, Source, web_url};
 use super::written::{self, Preset, Signature};
+use crate::domain::event::EventKind;
 use crate::secret::Secret;
 use crate::sink::payload::Content;
 use crate::sink::{self, Scheme, presets, webhook};
@@ -17,11 +18,9 @@ use crate::sink::{self, Scheme, presets, webhook};
 type Key<'w> = (&'static str, &'w Option<Spanned<Name>>, &'static [Preset]);
 
 impl Reading<'_> {
-    pub(super) fn webhook(&mut self, file: &File<'_>, w: written::Webhook) -> webhook::Options {
-        for (name, written) in [("template", &w.template), ("batch", &w.batch)] {
-            if let Some(written) = written {
-                self.problems.push(file.at(written.span(), format!("{name} comes with a later release; leave it out")));
-            }
+    pub(super) fn webhook(&mut self, file: &File<'_>, w: written::Webhook, events: &[EventKind]) -> webhook::Options {
+        if let Some(written) = &w.batch {
+            self.problems.push(file.at(written.span(), "batch comes with a later release; leave it out"));
         }
         let seconds = Duration::from_secs;
         let timeout = self.time(file, w.timeout.as_ref(), Duration::from_millis(100)..=seconds(600), seconds(30));
@@ -33,18 +32,21 @@ impl Reading<'_> {
         let signature = self.signature(file, w.signature.as_ref(), &w.secrets);
         let secrets = self.signing_secrets(file, &w.secrets, signature);
         let preset = self.preset(file, &w);
-        let content_type = self.content_type(file, w.content_type.as_ref());
+        let content = match w.content {
+            None => Content::All,
+            Some(written::Content::Html) => Content::Html,
+            Some(written::Content::Text) => Content::Text,
+            Some(written::Content::None) => Content::None,
+        };
+        let content_type = self.content_type(file, w.content_type.as_ref(), w.template.is_some());
+        let template = w.template.as_ref().and_then(|written| self.template(file, written, events, content, &content_type));
         let url = self.url(file, &w.url, w.preset.as_ref().map(|p| *p.get_ref()));
         webhook::Options {
             // Whatever stands in for what has been complained about is never used.
             url: Secret::new(url.map(String::from).unwrap_or_default()),
             preset,
-            content: match w.content {
-                None => Content::All,
-                Some(written::Content::Html) => Content::Html,
-                Some(written::Content::Text) => Content::Text,
-                Some(written::Content::None) => Content::None,
-            },
+            template,
+            content,
             content_type,
             signature,
             secrets,
@@ -89,17 +91,6 @@ impl Reading<'_> {
         secrets
     }
 
-    fn content_type(&mut self, file: &File<'_>, written: Option<&Spanned<String>>) -> String {
-        match written.map(|written| (written, written.get_ref().as_str())) {
-            None | Some((_, "json" | "application/json")) => "application/json".into(),
-            Some((_, "cloudevents" | "application/cloudevents+json")) => "application/cloudevents+json".into(),
-            Some((written, _)) => {
-                self.problems.push(file.at(written.span(), "an event is sent as \"json\" (the default) or \"cloudevents\""));
-                String::new()
-            }
-        }
-    }
-
     /// A URL in the file, or one that is a secret: whoever has that of a chat service's webhook can write there.
     fn url(&mut self, file: &File<'_>, written: &Spanned<Source>, preset: Option<Preset>) -> Option<Url> {
         let is_secret = preset.is_some_and(|preset| !matches!(preset, Preset::Matrix | Preset::Ntfy));
@@ -139,6 +130,9 @@ impl Reading<'_> {
         let chosen = w.preset.as_ref()?;
         if let Some(written) = &w.content_type {
             self.problems.push(file.at(written.span(), "a preset has the content type that its service takes; leave this out"));
+        }
+        if let Some(written) = &w.template {
+            self.problems.push(file.at(written.span(), "a preset is a form of its own; keep one of preset and template"));
         }
         if let Some(secret) = w.secrets.first() {
             let message = "a chat service verifies no signature; leave secrets out";

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
 
-use super::value::{Backlog, Name, Network, Size, Source, Time, WebUrl};
+use super::value::{Backlog, Name, Network, Size, Source, Text, Time, WebUrl};
 
 /// `feedwire.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -173,12 +173,12 @@ pub(super) struct Webhook {
     pub(super) max_age: Option<Spanned<Time>>,
     pub(super) max_in_flight: Option<Spanned<u32>>,
     pub(super) signature: Option<Spanned<Signature>>,
+    pub(super) template: Option<Spanned<Text>>,
     pub(super) content: Option<Content>,
     pub(super) content_type: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) idempotency_key: bool,
     // Known names of a later release: refused by name, rather than as unknown or not at all.
-    pub(super) template: Option<Spanned<IgnoredAny>>,
     pub(super) batch: Option<Spanned<IgnoredAny>>,
 }
 

@@ -10,8 +10,10 @@ use crate::secret::Secret;
 
 pub mod payload;
 pub mod presets;
+pub mod sample;
 mod signature;
 pub mod stdout;
+pub mod template;
 pub mod webhook;
 
 pub use signature::Scheme;

@@ -9,6 +9,7 @@ use reqwest::{Client, Method, Response, StatusCode};
 use url::Url;
 
 use super::presets::Preset;
+use super::template::{Template, TemplateError};
 use super::{Scheme, SinkError, payload, signature};
 use crate::domain::delivery::{Delivery, DeliveryError};
 use crate::domain::event::Event;
@@ -33,9 +34,11 @@ pub struct Options {
     pub url: Secret,
     /// The chat service that it is; `None` takes events as they are.
     pub preset: Option<Preset>,
+    /// What is made of an event instead of itself.
+    pub template: Option<Template>,
     /// Which of an entry's content is sent.
     pub content: payload::Content,
-    /// What the body is called: `application/json` or `application/cloudevents+json`; the body is the same.
+    /// What the body is called: of an event `application/json` or `application/cloudevents+json`, which is the same body.
     pub content_type: String,
     /// How it is signed.
     pub signature: Scheme,
@@ -60,6 +63,7 @@ pub struct Webhook {
     client: Client,
     url: Url,
     preset: Option<Preset>,
+    template: Option<Template>,
     content: payload::Content,
     idempotency_key: bool,
     keys: Vec<signature::Key>,
@@ -85,6 +89,7 @@ impl Webhook {
             keys: keys.map_err(|e| SinkError::new(e.to_string()))?,
             headers: headers(options)?,
             preset: options.preset.clone(),
+            template: options.template.clone(),
             content: options.content,
             idempotency_key: options.idempotency_key,
             url,
@@ -96,7 +101,9 @@ impl Webhook {
     /// # Errors
     /// By what can be done about it; without any secret in the reason.
     pub async fn deliver(&self, delivery: &Delivery, now: Timestamp) -> Result<(), DeliveryError> {
-        let (method, url, body) = self.request(&delivery.event);
+        // Mended by the operator, not by giving events up.
+        let trouble = |e: TemplateError| DeliveryError::Endpoint { reason: format!("the template: {e}"), retry_after: None };
+        let (method, url, body) = self.request(&delivery.event).map_err(trouble)?;
         let headers = self.signed(delivery, now, &body);
         let answer = self.client.request(method, url).headers(headers).body(body).send().await;
         match answer {
@@ -105,14 +112,16 @@ impl Webhook {
         }
     }
 
-    fn request(&self, event: &Event) -> (Method, Url, Vec<u8>) {
-        match &self.preset {
-            None => (Method::POST, self.url.clone(), payload::event(event, self.content, Some(LARGEST_BODY))),
-            Some(preset) => {
-                let method = if preset.puts() { Method::PUT } else { Method::POST };
-                (method, preset.address(&self.url, &event.happening.id), preset.body(event))
-            }
+    fn request(&self, event: &Event) -> Result<(Method, Url, Vec<u8>), TemplateError> {
+        if let Some(preset) = &self.preset {
+            let method = if preset.puts() { Method::PUT } else { Method::POST };
+            return Ok((method, preset.address(&self.url, &event.happening.id), preset.body(event)));
         }
+        let body = match &self.template {
+            Some(template) => template.render(event, self.content, LARGEST_BODY)?,
+            None => payload::event(event, self.content, Some(LARGEST_BODY)),
+        };
+        Ok((Method::POST, self.url.clone(), body))
     }
 
     fn signed(&self, delivery: &Delivery, now: Timestamp, body: &[u8]) -> HeaderMap {
