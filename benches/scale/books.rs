@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::documents::{self, WINDOW};
 
-/// The pause between two starts at one host that the daemon is told to keep.
+/// The pause that the daemon is told to keep at a host, from the end of a request to the start of the next.
 pub const HOST_GAP: Duration = Duration::from_secs(1);
 
-/// Gaps that are shorter than promised by more than these are counted, in milliseconds: what reading two clocks costs, and what a busy
-/// machine may cost a request on its way.
-pub const SHORT: [u64; 2] = [5, 20];
+/// A pause that is shorter by less was kept: the daemon counts whole milliseconds. Nothing else shortens it, for an answer ends here before
+/// it ends there, and a request begins there before it begins here.
+pub const SLACK: Duration = Duration::from_millis(5);
 
 /// Everything since the server began.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -29,17 +29,17 @@ pub struct Figures {
     /// The most requests at once, and the most of them at one host.
     pub in_flight: usize,
     pub in_flight_of_host: usize,
-    /// The shortest gap between two starts at one host, in milliseconds.
+    /// The shortest time between two starts at one host, and between an end and the start after it, in milliseconds.
     pub shortest_gap: Option<f64>,
-    /// Gaps that were measured below twice the promised one, and those that are shorter than promised by more than [`SHORT`].
-    pub gaps: u64,
-    pub short: [u64; 2],
+    pub shortest_pause: Option<f64>,
+    /// Pauses below twice [`HOST_GAP`], which are those that it made, and the ones that were too short.
+    pub pauses: u64,
+    pub short_pauses: u64,
     /// Connections that are open, and the most that ever were.
     pub connections: usize,
     pub most_connections: usize,
-    /// Requests in each second, and the shortest gap that ended in it, in milliseconds: what else happens then tells why.
+    /// Requests in each second.
     pub seconds: Vec<u32>,
-    pub gap_of_second: Vec<Option<f64>>,
     /// Entries that were published, events that arrived for the first time, once more, and those that should have come before another.
     pub published: u64,
     pub events: u64,
@@ -69,6 +69,7 @@ pub struct Books {
 struct Host {
     in_flight: usize,
     last_start: Option<Instant>,
+    last_end: Option<Instant>,
 }
 
 impl Books {
@@ -91,9 +92,7 @@ impl Books {
     pub fn begin(&mut self, host: Ipv4Addr, feed: u32) {
         let (now, figures) = (Instant::now(), &mut self.figures);
         let second = now.duration_since(self.begun).as_secs() as usize;
-        let known = figures.seconds.len().max(second + 1);
-        figures.seconds.resize(known, 0);
-        figures.gap_of_second.resize(known, None);
+        figures.seconds.resize(figures.seconds.len().max(second + 1), 0);
         figures.seconds[second] += 1;
         figures.requests += 1;
         self.feeds.insert(feed);
@@ -103,7 +102,12 @@ impl Books {
         host.in_flight += 1;
         figures.in_flight_of_host = figures.in_flight_of_host.max(host.in_flight);
         if let Some(last) = host.last_start.replace(now) {
-            figures.note_gap(now.duration_since(last), second);
+            lower(&mut figures.shortest_gap, now.duration_since(last));
+        }
+        if let Some(pause) = host.last_end.map(|last| now.duration_since(last)) {
+            lower(&mut figures.shortest_pause, pause);
+            figures.pauses += u64::from(pause < HOST_GAP * 2);
+            figures.short_pauses += u64::from(pause + SLACK < HOST_GAP);
         }
     }
 
@@ -112,6 +116,7 @@ impl Books {
         self.in_flight -= 1;
         if let Some(host) = self.hosts.get_mut(&host) {
             host.in_flight -= 1;
+            host.last_end = Some(Instant::now());
         }
     }
 
@@ -143,17 +148,7 @@ impl Books {
     }
 }
 
-impl Figures {
-    fn note_gap(&mut self, gap: Duration, second: usize) {
-        if gap < HOST_GAP * 2 {
-            self.gaps += 1;
-        }
-        for (count, allowed) in self.short.iter_mut().zip(SHORT) {
-            *count += u64::from(gap + Duration::from_millis(allowed) < HOST_GAP);
-        }
-        let gap = gap.as_secs_f64() * 1e3;
-        for shortest in [&mut self.shortest_gap, &mut self.gap_of_second[second]] {
-            *shortest = Some(shortest.map_or(gap, |shortest| shortest.min(gap)));
-        }
-    }
+fn lower(shortest: &mut Option<f64>, time: Duration) {
+    let ms = time.as_secs_f64() * 1e3;
+    *shortest = Some(shortest.map_or(ms, |shortest| shortest.min(ms)));
 }

@@ -59,6 +59,8 @@ pub struct Sample {
     pub sockets: usize,
     /// Polls that have ended, by the daemon's own count.
     pub polls: u64,
+    /// Bytes sent to the disk.
+    pub written: u64,
     /// Connections that nobody took, on the whole machine: nothing else tells of those who knock in vain.
     pub refused: u64,
 }
@@ -124,7 +126,8 @@ impl Daemon {
     /// What the system says of it now.
     pub fn sample(&self) -> Sample {
         let read = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).expect("a living process");
-        let (status, stat) = (read("status"), read("stat"));
+        let (status, stat, io) = (read("status"), read("stat"), read("io"));
+        let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).expect("a line of its I/O");
         let megabytes = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of its status");
             line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
@@ -142,6 +145,7 @@ impl Daemon {
             peak: megabytes("VmHWM"),
             sockets: sockets.count(),
             polls: serde_json::from_slice::<StatusPage>(&wire::get(self.admin, "/v1/status")).expect("status").polls,
+            written: written.parse().expect("a number"),
             refused: refused(),
         }
     }

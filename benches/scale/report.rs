@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use humantime::parse_rfc3339;
 
-use super::books::{Figures, HOST_GAP, SHORT};
+use super::books::Figures;
 use super::daemon::{FeedLine, Sample};
 
 /// A feed whose poll should have begun so long ago has been forgotten.
@@ -95,20 +95,18 @@ impl Run {
         row("polls (a second)", &format!("{polls} ({:.0})", polls as f64 / seconds));
         row("polls a CPU second", &format!("{:.0}", polls as f64 / cpu));
         row("CPU", &format!("{:.1} %", cpu / seconds * 100.0));
+        let (begin, end) = self.polling.ends();
+        row("written to the disk, KB a poll", &format!("{:.1}", (end.written - begin.written) as f64 / 1024.0 / polls as f64));
         let sockets = |stretch: &Stretch| stretch.most_sockets();
-        let (_, loaded) = self.polling.ends();
-        row(
-            "resident when ready, before the outage, at the end, MB",
-            &format!("{}, {}, {}", idle.resident, loaded.resident, at_end.resident),
-        );
+        row("resident when ready, before the outage, at the end, MB", &format!("{}, {}, {}", idle.resident, end.resident, at_end.resident));
         row("resident at the peak, MB", &at_end.peak);
         row("most sockets of the daemon", &sockets(&self.polling).max(sockets(&self.outage)).max(sockets(&self.recovery)));
         row("most requests at once", &figures.in_flight);
         row("most requests at once to one host", &figures.in_flight_of_host);
-        row("shortest gap between two starts at one host, ms", &format!("{:.1}", figures.shortest_gap.unwrap_or(f64::NAN)));
-        for (short, count) in SHORT.iter().zip(figures.short) {
-            row(&format!("gaps over {short} ms too short"), &format!("{count} of {} below 2 s", figures.gaps));
-        }
+        let ms = |time: Option<f64>| time.unwrap_or(f64::NAN);
+        row("shortest gap between two starts at one host, ms", &format!("{:.1}", ms(figures.shortest_gap)));
+        row("shortest pause between two requests to one host, ms", &format!("{:.1}", ms(figures.shortest_pause)));
+        row("pauses that were too short", &format!("{} of {} below 2 s", figures.short_pauses, figures.pauses));
         row("busiest second (which) beside the mean", &format!("{busiest} ({at}) / {mean:.0} = {:.2}", f64::from(busiest) / mean));
         let answers = (polled.sent + polled.not_modified).max(1) as f64 / 100.0;
         row("200, 304", &format!("{:.0} %, {:.0} %", polled.sent as f64 / answers, polled.not_modified as f64 / answers));
@@ -130,12 +128,11 @@ impl Run {
     /// What must not be, in words.
     pub fn broken(&self) -> Vec<String> {
         let figures = &self.recovery.figures.1;
-        let gap = HOST_GAP.as_millis();
-        let shortest = figures.shortest_gap.unwrap_or(f64::NAN);
+        let pause = figures.shortest_pause.unwrap_or(f64::NAN);
         let lost = self.feeds - figures.feeds + self.last.never_polled + self.last.forgotten;
         let told = [
             (figures.in_flight_of_host > 1, format!("{} requests at once to one host", figures.in_flight_of_host)),
-            (figures.short[0] > 0, format!("a gap of {shortest:.1} ms between two starts at one host, {gap} were promised")),
+            (figures.short_pauses > 0, format!("{} pauses at hosts are too short, down to {:.1} ms", figures.short_pauses, pause)),
             (lost > 0 || self.last.feeds != self.feeds, self.lost()),
             (figures.missing > 0, format!("{} events have not come, or not before those that follow them", figures.missing)),
             (!self.stopped.0, "the daemon did not end in order".to_owned()),
