@@ -122,7 +122,7 @@ async fn poller(urls: &[String], dir: &std::path::Path, backlog: Backlog) -> (Ar
         wanted: Wanted::default(),
         company: Company::default(),
     };
-    (Arc::new(poller), Limits { in_flight: IN_FLIGHT, per_host: IN_FLIGHT, host_gap: Duration::ZERO }, closing)
+    (Arc::new(poller), Limits { in_flight: IN_FLIGHT, per_host: IN_FLIGHT, host_gap: Duration::ZERO, per_beat: usize::MAX }, closing)
 }
 
 /// CPU time per round of all feeds, after `warm` rounds, over `rounds` rounds.

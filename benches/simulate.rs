@@ -171,7 +171,7 @@ fn costs() {
     });
     println!("\nsolving for {FEEDS} feeds: {:.1} ms", solving / 1e3);
 
-    let mut agenda = Agenda::new(Limits { in_flight: 64, per_host: 1, host_gap: Duration::from_secs(1) });
+    let mut agenda = Agenda::new(Limits { in_flight: 64, per_host: 1, host_gap: Duration::from_secs(1), per_beat: usize::MAX });
     for n in 0..FEEDS {
         let host = format!("{}.example", n / 2);
         agenda.add(&host, &host, START.after(Duration::from_millis(u64::from(18 * n))));

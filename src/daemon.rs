@@ -14,9 +14,10 @@ use crate::admin::{self, Board, Order, Panel};
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::deliver::{DeliverError, Deliverer};
-use crate::domain::agenda::Limits;
+use crate::domain::agenda::{BEAT, Limits};
 use crate::domain::filter::Route;
 use crate::domain::retry::Schedule;
+use crate::domain::schedule;
 use crate::fetch::Fetcher;
 use crate::log;
 use crate::notify;
@@ -271,8 +272,13 @@ impl Era {
             wanted: Wanted::default(),
             company,
         };
-        let limits =
-            Limits { in_flight: config.polling.max_in_flight, per_host: config.polling.per_host, host_gap: config.polling.host_gap };
+        let per_beat = schedule::most_per_second(poller.pacing.per_second()) * BEAT.as_secs_f64();
+        let limits = Limits {
+            in_flight: config.polling.max_in_flight,
+            per_host: config.polling.per_host,
+            host_gap: config.polling.host_gap,
+            per_beat: per_beat.ceil() as usize,
+        };
         Ok(Prepared { poller, limits, deliverers })
     }
 

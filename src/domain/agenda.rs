@@ -15,6 +15,9 @@ use super::time::Timestamp;
 /// Hosts remembered to which no feed belongs: redirects lead there.
 const GUESTS: usize = 4096;
 
+/// What [`Limits::per_beat`] counts in.
+pub const BEAT: Duration = Duration::from_millis(100);
+
 /// How much may be asked at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -24,6 +27,8 @@ pub struct Limits {
     pub per_host: usize,
     /// Between two requests to one host, from the end of one to the start of the next, and at least from start to start.
     pub host_gap: Duration,
+    /// Starts in one [`BEAT`], all hosts: however much has come due while nobody polled.
+    pub per_beat: usize,
 }
 
 /// The agenda: feeds by number, hosts by number, and when each is due.
@@ -41,6 +46,8 @@ pub struct Agenda {
     /// Hosts that have feeds waiting, by when they may be asked.
     open: BinaryHeap<Reverse<(Timestamp, u32)>>,
     in_flight: usize,
+    /// When the present beat began, and how many have started in it.
+    beat: (Timestamp, usize),
 }
 
 /// Where a feed is.
@@ -76,7 +83,7 @@ impl Agenda {
     pub fn new(limits: Limits) -> Self {
         let (due, open) = (BinaryHeap::new(), BinaryHeap::new());
         let (names, guests, throttles) = (HashMap::new(), VecDeque::new(), HashMap::new());
-        Self { limits, feeds: vec![], hosts: vec![], names, guests, throttles, due, open, in_flight: 0 }
+        Self { limits, feeds: vec![], hosts: vec![], names, guests, throttles, due, open, in_flight: 0, beat: (Timestamp(0), 0) }
     }
 
     /// Adds a feed of a host in a registrable domain; returns its number, which counts up from 0.
@@ -91,7 +98,10 @@ impl Agenda {
     /// The next feed that may be polled now, at the host where it is; it is then in flight until [`Agenda::turn`] or [`Agenda::done`].
     pub fn start(&mut self, now: Timestamp) -> Option<u32> {
         self.admit(now);
-        if self.in_flight >= self.limits.in_flight {
+        if now >= self.beat.0.after(BEAT) {
+            self.beat = (now, 0);
+        }
+        if self.in_flight >= self.limits.in_flight || self.beat.1 >= self.limits.per_beat {
             return None;
         }
         while let Some(Reverse((at, number))) = self.open.peek().copied() {
@@ -116,6 +126,7 @@ impl Agenda {
             host.next_start = now.after(self.limits.host_gap);
             throttle.into_iter().for_each(|t| t.started(now));
             self.in_flight += 1;
+            self.beat.1 += 1;
             self.queue(number, now);
             return Some(feed);
         }
@@ -177,7 +188,8 @@ impl Agenda {
             return Timestamp::MAX;
         }
         let first = |heap: &BinaryHeap<Reverse<(Timestamp, u32)>>| heap.peek().map_or(Timestamp::MAX, |Reverse((at, _))| *at);
-        first(&self.due).min(first(&self.open))
+        let beat = if self.beat.1 >= self.limits.per_beat { self.beat.0.after(BEAT) } else { Timestamp(0) };
+        first(&self.due).min(first(&self.open)).max(beat)
     }
 
     /// How many polls are under way.

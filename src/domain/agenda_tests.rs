@@ -7,7 +7,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn limits(in_flight: usize, per_host: usize) -> Limits {
-    Limits { in_flight, per_host, host_gap: Duration::from_secs(1) }
+    Limits { in_flight, per_host, host_gap: Duration::from_secs(1), per_beat: usize::MAX }
 }
 
 #[test]
@@ -149,4 +149,18 @@ fn a_feed_can_be_hastened_and_is_polled_once() {
     agenda.hasten(feed, at(5));
     agenda.hasten(feed, at(5));
     assert_eq!(starts(&mut agenda, 0, 200), [(5, feed)]);
+}
+
+#[test]
+fn p125_what_has_come_due_while_nobody_polled_is_asked_for_no_faster_than_allowed() {
+    let mut agenda = Agenda::new(Limits { per_beat: 3, ..limits(100, 1) });
+    (0..10).for_each(|n| assert_eq!(agenda.add(&format!("{n}.ua"), "ua", at(0)), n));
+    let mut starts = vec![];
+    let mut now = at(50);
+    while starts.len() < 10 {
+        starts.extend(std::iter::from_fn(|| agenda.start(now)).map(|_| now.since(at(50))));
+        now = agenda.wake_at();
+    }
+    let beats: Vec<_> = starts.iter().map(|after| after.as_millis() / BEAT.as_millis()).collect();
+    assert_eq!(beats, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
 }

@@ -159,6 +159,12 @@ pub fn staggered(nth: usize, per_second: f64, now: Timestamp) -> Timestamp {
     now.after(Duration::from_secs((nth as f64 / per_second.max(CATCH_UP)) as u64))
 }
 
+/// Requests that may begin in one second, however much has come due while nobody polled: twice what is asked for on average.
+#[must_use]
+pub fn most_per_second(per_second: f64) -> f64 {
+    (2.0 * per_second).max(CATCH_UP)
+}
+
 /// No sooner than this. What a document says does not slow an interval that the operator has fixed, unless it says that it has ended.
 fn earliest(pace: &Pace, standing: &Standing, not_before: Option<Timestamp>, last: Timestamp) -> Timestamp {
     let ttl = if pace.fixed.is_some() { Duration::ZERO } else { standing.ttl() };
