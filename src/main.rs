@@ -8,6 +8,7 @@ use clap::Parser;
 use feedwire::cli::{self, Cli, Command, Failure, LogFormat};
 use feedwire::config;
 use indicatif::ProgressBar;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -34,11 +35,19 @@ fn main() -> ExitCode {
     ExitCode::from(failure.code)
 }
 
+/// Lets the process open as many files as it may be allowed to: the usual soft limit is for programs that wait by `select`, and every host that
+/// is being asked takes a descriptor. Where that is refused, it goes on with what it has.
+fn raise_limit_of_files() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap_or_default();
+}
+
 /// Sets up what every command needs, and runs one.
 fn start(cli: Cli) -> anyhow::Result<Result<(), Failure>> {
     // Shown by whoever has something to show: log lines are written around it from the start.
     let bar = ProgressBar::hidden();
     log_to_stderr(&cli, bar.clone())?;
+    raise_limit_of_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let ended = runtime.block_on(command(cli, bar));
     // A write to a pipe that nobody reads would be waited for without end; what it writes is not acknowledged, so nothing is lost.

@@ -121,16 +121,18 @@ struct Visit {
     from_new: bool,
     /// The host that is asked, or was asked last.
     host: String,
-    /// Whether anybody has answered yet.
-    answered: bool,
+    /// When the last request began that was answered, on the steady clock; `None` when none was.
+    answered: Option<Timestamp>,
 }
 
 /// What a tick leaves behind.
 enum Ticked {
     /// The poll is over, whatever came of it.
-    Over { place: u32, first: u64, answered: bool, next_poll: Timestamp, word: Word },
+    Over { place: u32, first: u64, answered: Option<Timestamp>, next_poll: Timestamp, word: Word },
     /// It goes on at another host, or at the same one after the gap.
     Turned(Box<(Visit, Chain)>),
+    /// It could not take place, for want of something that is ours.
+    Exhausted(u32, PollError),
     /// Nothing came back, and whose fault that is remains to be seen.
     Unreachable(Box<(Visit, PollError)>),
     /// It was stopped before an answer came.
@@ -157,14 +159,18 @@ impl Poller {
                 }
             }
         };
+        let began = clock::steady();
         let step = tokio::select! {
             step = chain.step() => step,
             _ = stop.wait_for(|stop| *stop) => return Ok(Ticked::Stopped),
         };
-        visit.answered |= !matches!(&step, Err(error) if error.is_unreachable());
+        if !matches!(&step, Err(error) if error.is_unreachable() || *error == PollError::Exhausted) {
+            visit.answered = Some(began);
+        }
         match step {
             Ok(Step::Answer(answer)) => self.conclude(visit, Ok(answer)).await,
             Ok(Step::Turn(chain)) => Ok(Ticked::Turned(Box::new((Visit { host: chain.host().to_owned(), ..visit }, *chain)))),
+            Err(error @ PollError::Exhausted) => Ok(Ticked::Exhausted(place, error)),
             Err(error) if error.is_unreachable() => Ok(Ticked::Unreachable(Box::new((visit, error)))),
             Err(error) => self.conclude(visit, Err(error)).await,
         }
@@ -195,7 +201,7 @@ impl Poller {
         let (validators, plain) = (before.manners.condition(stored, now), before.manners.wants_plain());
         let chain = self.fetcher.begin(Ask { url, home: &feed.url, validators, options, plain });
         let host = chain.as_ref().map(|chain| chain.host().to_owned()).unwrap_or_default();
-        Ok(Some((Visit { place, members, from_new, host, answered: false }, chain)))
+        Ok(Some((Visit { place, members, from_new, host, answered: None }, chain)))
     }
 
     /// Has every feed of the poll make of the answer what it will.

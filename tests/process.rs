@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::{Answer, Home, Origin, Publisher, Receiver};
+use crate::support::{Answer, Gate, Home, Origin, Publisher, Receiver};
 
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const NOWHERE: &str = "[feeds.a]\nurl = \"https://feed.invalid/rss\"\n[sinks.out.stdout]\n";
@@ -304,4 +304,42 @@ async fn the_feeds_of_a_page_are_found_and_named() {
     assert_eq!(check.exit().await, 1);
     let said = check.stdout.all().join("\n");
     assert!(said.contains(&format!("it offers {} and", publisher.url())), "{said}");
+}
+
+/// Soft and hard limit of open files of a process.
+fn limit_of_files(pid: u32) -> (String, String) {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let mut words = line.split_whitespace().map(str::to_owned);
+    (words.next().unwrap(), words.next().unwrap())
+}
+
+#[tokio::test]
+async fn as_many_files_may_be_open_as_the_system_allows() {
+    let origin = Origin::start().await;
+    let home = Home::new(&format!("[feeds.a]\nurl = {:?}\n[sinks.out.stdout]\n", origin.url("/"))).ulimit("-Sn 64");
+    let daemon = home.start().await;
+    let (soft, hard) = limit_of_files(daemon.pid());
+    assert!(soft == hard && soft != "64", "{soft} {hard}");
+}
+
+#[tokio::test]
+async fn want_of_descriptors_is_no_feeds_failure_and_no_outage() {
+    let gate = Gate::shut();
+    let (mut origins, mut config) = (vec![], String::from("[sinks.out.stdout]\n"));
+    for n in 1..=60 {
+        let origin = Origin::start_at(std::net::Ipv4Addr::new(127, 0, 3, n)).await;
+        origin.set("/feed", Answer::ok("text/xml", "<rss/>").held(&gate));
+        config += &format!("[feeds.f{n}]\nurl = {:?}\ninterval = \"1h\"\n", origin.url("/feed"));
+        origins.push(origin);
+    }
+    let home = Home::new(&config).ulimit("-n 64");
+    let daemon = home.start().await;
+    daemon.stderr.until("a word about files", |all| all.iter().find(|line| line.contains("too many open files")).cloned()).await;
+    gate.open();
+    for origin in &origins {
+        origin.request("/feed", 1).await;
+    }
+    let log = daemon.stderr.all().join("\n");
+    assert!(!log.contains("The poll failed") && !log.contains("Nothing can be reached"), "{log}");
 }

@@ -8,6 +8,9 @@ pub enum PollError {
     /// The name could not be resolved.
     #[error("the host name could not be resolved: {0}")]
     Dns(String),
+    /// This process may open no more files: nobody's fault but ours.
+    #[error("this process has too many open files; let it have more (LimitNOFILE=, ulimit -n)")]
+    Exhausted,
     /// No connection.
     #[error("no connection: {0}")]
     Connect(String),
@@ -62,6 +65,7 @@ impl PollError {
     pub fn class(&self) -> &'static str {
         match self {
             Self::Dns(_) => "dns",
+            Self::Exhausted => "exhausted",
             Self::Connect(_) => "connect",
             Self::Tls(_) => "tls",
             Self::Timeout(_) => "timeout",

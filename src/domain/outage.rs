@@ -1,10 +1,10 @@
 //! Whose fault it is when nothing answers: the host's, or that of our own network, in which case no feed has failed.
 //!
-//! While somebody else answers, a host that cannot be reached has itself to blame. A failure after which nobody has answered yet is held
-//! until there is word from others; when nothing but failures comes, from several hosts and from nobody else, it is the network, polling
-//! waits, and what was held is asked again.
+//! While somebody else answers, a host that cannot be reached has itself to blame. A failure is held until there is word from a request
+//! that began after it: what was on its way when the network broke still arrives, and proves nothing. When nothing but failures comes, from
+//! several hosts, it is the network, polling waits, and what was held is asked again.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::time::Timestamp;
@@ -35,42 +35,52 @@ pub struct Verdict {
     pub forgiven: Vec<u32>,
 }
 
+/// A broken network.
+#[derive(Clone, Copy, Debug)]
+struct Broken {
+    since: Timestamp,
+    /// When the next probe may start.
+    probe: Timestamp,
+    /// How long after it another.
+    wait: Duration,
+}
+
 /// What is known of our own network.
 #[derive(Debug, Default)]
 pub struct Outage {
-    /// When anything last answered.
+    /// When the newest request began that was answered.
     answered: Timestamp,
-    /// The hosts that could not be reached since.
-    silent: HashSet<u32>,
+    /// The hosts that could not be reached since, and when that was seen last.
+    silent: HashMap<u32, Timestamp>,
     held: Vec<Held>,
-    /// When the next probe may start, and how long after it another; `None` while the network works.
-    probe: Option<(Timestamp, Duration)>,
+    /// Since when the network is broken; `None` while it works.
+    broken: Option<Broken>,
 }
 
 impl Outage {
-    /// Somebody has answered, with whatever: the network works. True when it did not before.
-    pub fn answered(&mut self, now: Timestamp) -> bool {
-        self.answered = now;
-        self.silent.clear();
-        self.probe.take().is_some()
+    /// Somebody has answered, with whatever, a request that began at `began`: then the network worked. True when it did not before.
+    pub fn answered(&mut self, began: Timestamp) -> bool {
+        self.answered = self.answered.max(began);
+        self.silent.retain(|_, seen| *seen > began);
+        self.broken.take_if(|broken| began >= broken.since).is_some()
     }
 
     /// A host could not be reached: the poll is held until [`Outage::settle`] says what it was. True when with it the network turns out to be
     /// broken.
     pub fn unreachable(&mut self, feed: u32, host: u32, now: Timestamp) -> bool {
         self.held.push(Held { feed, since: now });
-        self.silent.insert(host);
-        let broken = self.probe.is_none() && self.silent.len() >= HOSTS;
-        if broken {
-            self.probe = Some((now.after(FIRST_PROBE), FIRST_PROBE));
+        self.silent.insert(host, now);
+        let breaks = self.broken.is_none() && self.silent.len() >= HOSTS;
+        if breaks {
+            self.broken = Some(Broken { since: now, probe: now.after(FIRST_PROBE), wait: FIRST_PROBE });
         }
-        broken
+        breaks
     }
 
     /// What has become clear by now.
     pub fn settle(&mut self, now: Timestamp) -> Verdict {
         let feeds = |held: Vec<Held>| held.into_iter().map(|h| h.feed).collect();
-        if self.probe.is_some() {
+        if self.broken.is_some() {
             return Verdict { forgiven: feeds(std::mem::take(&mut self.held)), ..Verdict::default() };
         }
         let clear = |held: &Held| held.since <= self.answered || now.since(held.since) >= HOLD;
@@ -82,14 +92,14 @@ impl Outage {
     /// Whether polls may start: while the network is broken one now and then, of whatever is due.
     #[must_use]
     pub fn admits(&self, now: Timestamp) -> bool {
-        self.probe.is_none_or(|(at, _)| now >= at)
+        self.broken.is_none_or(|broken| now >= broken.probe)
     }
 
     /// A poll has started.
     pub fn started(&mut self, now: Timestamp) {
-        if let Some((at, wait)) = &mut self.probe {
-            *wait = (*wait * 2).min(LONGEST_PROBE);
-            *at = now.after(*wait);
+        if let Some(broken) = &mut self.broken {
+            broken.wait = (broken.wait * 2).min(LONGEST_PROBE);
+            broken.probe = now.after(broken.wait);
         }
     }
 
@@ -97,7 +107,7 @@ impl Outage {
     #[must_use]
     pub fn wake_at(&self) -> Timestamp {
         let held = self.held.first().map_or(Timestamp::MAX, |held| held.since.after(HOLD));
-        self.probe.map_or(held, |(at, _)| at.min(held))
+        self.broken.map_or(held, |broken| broken.probe.min(held))
     }
 }
 
@@ -150,6 +160,18 @@ mod tests {
         net.unreachable(9, 9, at(10));
         assert_eq!(net.settle(at(11)), Verdict::default());
         assert_eq!(net.settle(at(12)), failed(&[9]), "there is nobody else to be heard");
+    }
+
+    #[test]
+    fn p47_what_was_on_its_way_when_the_network_broke_proves_nothing() {
+        let mut net = Outage::default();
+        net.unreachable(1, 1, at(10));
+        assert!(!net.answered(at(9)), "asked before, answered after");
+        assert_eq!(net.settle(at(11)), Verdict::default());
+        net.unreachable(2, 2, at(11));
+        assert!(net.unreachable(3, 3, at(11)) && !net.answered(at(10)), "another of them");
+        assert_eq!((net.settle(at(11)), net.admits(at(12))), (forgiven(&[1, 2, 3]), false));
+        assert!(net.answered(at(17)), "a probe");
     }
 
     #[test]

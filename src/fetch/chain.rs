@@ -145,6 +145,7 @@ impl Chain {
         match http::trouble(error) {
             Trouble::Dns(e) => PollError::Dns(e),
             Trouble::Forbidden(e) => PollError::Forbidden(e),
+            Trouble::Exhausted => PollError::Exhausted,
             Trouble::Connect(e) => PollError::Connect(e),
             Trouble::Tls(e) => PollError::Tls(e),
             Trouble::Timeout => PollError::Timeout(self.timeout),

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder};
+use rustix::io::Errno;
 
 /// Our name in requests.
 pub const USER_AGENT: &str = concat!("feedwire/", env!("CARGO_PKG_VERSION"));
@@ -53,6 +54,8 @@ pub enum Trouble {
     Dns(String),
     /// The address is not allowed.
     Forbidden(String),
+    /// This process may open no more files.
+    Exhausted,
     /// No connection.
     Connect(String),
     /// The certificate or the handshake was refused.
@@ -69,6 +72,10 @@ pub fn trouble(error: reqwest::Error) -> Trouble {
     let error = error.without_url();
     if let Some(forbidden) = cause::<address::Forbidden>(&error) {
         return Trouble::Forbidden(forbidden.0.clone());
+    }
+    let code = cause::<std::io::Error>(&error).and_then(std::io::Error::raw_os_error);
+    if code.is_some_and(|code| [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&code)) {
+        return Trouble::Exhausted;
     }
     let reason = innermost(&error);
     if error.is_timeout() {

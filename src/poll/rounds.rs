@@ -29,6 +29,9 @@ const RESERVE: u64 = 64 << 20;
 /// How often a poll that may not start for want of disk is looked at again.
 const SHORT_OF_DISK: Duration = Duration::from_secs(5);
 
+/// How soon a poll is tried again that could not take place for want of descriptors, and how often that is said.
+const EXHAUSTED: Duration = Duration::from_secs(2);
+
 impl Poller {
     /// The agenda of these feeds, as their rows say. Those that are overdue, and those that are new, come one after the other.
     #[must_use]
@@ -77,6 +80,7 @@ impl Poller {
             outage: Outage::default(),
             sent_on: HashMap::new(),
             held: HashMap::new(),
+            exhausted: Timestamp(0),
             ticks: JoinSet::new(),
             stop: stop.clone(),
         };
@@ -118,6 +122,8 @@ struct Rounds {
     sent_on: HashMap<u32, Box<(Visit, Chain)>>,
     /// Polls that reached nobody, until it is clear whose fault that is.
     held: HashMap<u32, Box<(Visit, PollError)>>,
+    /// When it was last said that the process has too many open files.
+    exhausted: Timestamp,
     ticks: JoinSet<Result<Ticked, StoreError>>,
     stop: watch::Receiver<bool>,
 }
@@ -168,8 +174,8 @@ impl Rounds {
     }
 
     /// Whoever answers, with whatever, shows that the network works.
-    fn hear(&mut self, answered: bool, now: Timestamp) {
-        if answered && self.outage.answered(now) {
+    fn hear(&mut self, answered: Option<Timestamp>) {
+        if answered.is_some_and(|began| self.outage.answered(began)) {
             info!("Something can be reached again; polling goes on.");
         }
     }
@@ -179,7 +185,7 @@ impl Rounds {
         match ticked {
             Ok(ticked) => match ticked? {
                 Ticked::Over { place, first, answered, next_poll, word } => {
-                    self.hear(answered, now);
+                    self.hear(answered);
                     let counters = &self.poller.counters;
                     counters.polls.fetch_add(1, Ordering::Relaxed);
                     counters.first_polls.fetch_add(first, Ordering::Relaxed);
@@ -188,9 +194,16 @@ impl Rounds {
                 }
                 Ticked::Turned(sent_on) => {
                     let Visit { place, ref host, answered, .. } = sent_on.0;
-                    self.hear(answered, now);
+                    self.hear(answered);
                     self.agenda.turn(place, host, &domain::registrable(host), now);
                     self.sent_on.insert(place, sent_on);
+                }
+                Ticked::Exhausted(place, error) => {
+                    if now >= self.exhausted.after(EXHAUSTED) {
+                        warn!(%error, "Polls cannot take place; they are tried again.");
+                        self.exhausted = now;
+                    }
+                    self.agenda.done(place, now.after(EXHAUSTED), now);
                 }
                 Ticked::Unreachable(held) => {
                     let place = held.0.place;

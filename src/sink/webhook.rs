@@ -220,6 +220,7 @@ fn explain(error: reqwest::Error) -> String {
     match http::trouble(error) {
         Trouble::Dns(e) => format!("the host name could not be resolved: {e}"),
         Trouble::Forbidden(e) => format!("{e} is not allowed"),
+        Trouble::Exhausted => "this process has too many open files".into(),
         Trouble::Connect(e) => format!("no connection: {e}"),
         Trouble::Tls(e) => format!("TLS failed: {e}"),
         Trouble::Timeout => "no answer in time".into(),

@@ -32,6 +32,8 @@ pub struct Home {
     directory: TempDir,
     retry: String,
     variables: Vec<(String, String)>,
+    /// What the shell is told before it becomes the program, if there has to be one.
+    ulimit: Option<&'static str>,
     started: AtomicUsize,
 }
 
@@ -39,7 +41,7 @@ impl Home {
     /// Writes a configuration. `state_dir` and, unless the text has its own, `[polling]` for impatient tests are added.
     pub fn new(config: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the test");
-        let new = Self { directory, retry: "50ms,100ms,200ms".into(), variables: Vec::new(), started: AtomicUsize::new(0) };
+        let new = Self { directory, retry: "50ms,100ms,200ms".into(), variables: Vec::new(), ulimit: None, started: AtomicUsize::new(0) };
         fs::create_dir(new.path("credentials")).unwrap();
         new.configure(config);
         new
@@ -48,6 +50,11 @@ impl Home {
     /// Retries failed deliveries after these waits, the last one again and again: `"50ms,1s"`.
     pub fn retry(self, schedule: &str) -> Self {
         Self { retry: schedule.into(), ..self }
+    }
+
+    /// Starts the program under limits: `"-Sn 64"`.
+    pub fn ulimit(self, limit: &'static str) -> Self {
+        Self { ulimit: Some(limit), ..self }
     }
 
     /// Sets an environment variable. Of the test's own, only `PATH` gets through.
@@ -91,7 +98,16 @@ impl Home {
     pub fn launch(&self, arguments: &[&str]) -> Daemon {
         let socket = self.path(&format!("notify-{}", self.started.fetch_add(1, Ordering::Relaxed)));
         let (notified, listener) = listen(&socket);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_feedwire"))
+        let program = env!("CARGO_BIN_EXE_feedwire");
+        let mut command = match self.ulimit {
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\""), program]);
+                shell
+            }
+            None => Command::new(program),
+        };
+        let mut child = command
             .args(arguments)
             .arg("--config")
             .arg(self.config())
@@ -130,6 +146,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it has said `READY=1` for the `n`-th time, counted from 1, and returns that datagram.
     pub async fn ready(&self, n: usize) -> String {
         let is_ready = |message: &&String| message.lines().any(|line| line == "READY=1");
