@@ -1,7 +1,6 @@
 //! The inbound half. A tick reads the feed's state, asks the server, decides, and writes all that changed as one; the loop (`rounds`) waits,
 //! then starts ticks.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +21,7 @@ use crate::domain::story::Stories;
 use crate::domain::throttle::Word;
 use crate::domain::time::Timestamp;
 use crate::fetch::{Answer, Ask, Chain, Content, Fetcher, Step, Subscription};
+use crate::http::domain;
 use crate::parse;
 use crate::store::{Store, StoreError};
 
@@ -207,7 +207,7 @@ impl Poller {
     /// Has every feed of the poll make of the answer what it will.
     async fn conclude(&self, visit: Visit, answer: Result<Answer, PollError>) -> Result<Ticked, StoreError> {
         let Visit { place, members, from_new, host, answered } = visit;
-        let named = host.parse::<IpAddr>().is_err() && !host.starts_with('[');
+        let named = !domain::is_address(&host);
         let word = answer.as_ref().map_or_else(|error| Word::of(error, named), |_| Word::Fine);
         let (not_before, led_to) = match &answer {
             Ok(answer) => (answer.not_before.map(|wait| clock::now().after(wait)), answer.moved.clone()),

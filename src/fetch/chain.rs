@@ -223,17 +223,16 @@ impl Chain {
         Ok(())
     }
 
-    async fn receive(&self, answer: Response) -> Result<Answer, PollError> {
-        let mut received = self.answer(answer.headers(), Content::NotModified);
-        let content_type = answer.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let codings = body::codings(answer.headers())?;
+    async fn receive(&self, mut answer: Response) -> Result<Answer, PollError> {
+        let headers = std::mem::take(answer.headers_mut());
+        let codings = body::codings(&headers)?;
         let compressed = self.read(answer).await?;
         let bytes = body::decode(compressed, codings, self.max_body).await?;
         if bytes.is_empty() {
             return Err(PollError::Broken("an empty body".into()));
         }
-        received.content = Content::Body { bytes, content_type };
-        Ok(received)
+        let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        Ok(self.answer(&headers, Content::Body { bytes, content_type }))
     }
 
     fn answer(&self, headers: &HeaderMap, content: Content) -> Answer {

@@ -14,7 +14,7 @@ static RULES: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("suffixes.txt"
 #[must_use]
 pub fn registrable(host: &str) -> String {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    if host.starts_with('[') || host.parse::<IpAddr>().is_ok() {
+    if is_address(&host) {
         return host;
     }
     let (mut domain, mut rest) = (host.as_str(), host.as_str());
@@ -28,6 +28,12 @@ pub fn registrable(host: &str) -> String {
             _ => return domain.to_owned(),
         }
     }
+}
+
+/// Whether a host, as in a URL, is an address and no name.
+#[must_use]
+pub fn is_address(host: &str) -> bool {
+    host.starts_with('[') || host.parse::<IpAddr>().is_ok()
 }
 
 fn is_rule(rule: &str) -> bool {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::message::Message;
+use super::put;
 use super::shorten::{is_markdown, length, markdown, shorten, utf16};
 
 const TITLE: usize = 256;
@@ -49,10 +50,4 @@ pub(super) fn body(message: &Message, username: Option<&str>) -> Value {
 
 fn escaped(c: char) -> usize {
     utf16(c) + usize::from(is_markdown(c))
-}
-
-/// Adds what there is to an object.
-pub(super) fn put<const N: usize>(object: &mut Value, parts: [(&str, Option<Value>); N]) {
-    let Some(object) = object.as_object_mut() else { return };
-    object.extend(parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::discord::put;
 use super::message::Message;
+use super::put;
 use super::shorten::{chars, is_markdown, length, markdown, shorten, unaddressed};
 
 const TEXT: usize = 16_383;

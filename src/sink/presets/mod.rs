@@ -152,5 +152,11 @@ impl Preset {
     }
 }
 
+/// Adds what there is to an object.
+fn put<const N: usize>(object: &mut Value, parts: [(&str, Option<Value>); N]) {
+    let Some(object) = object.as_object_mut() else { return };
+    object.extend(parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::discord::put;
 use super::message::Message;
+use super::put;
 use super::shorten::{bytes, length, shorten};
 
 const MESSAGE: usize = 4_096;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::discord::put;
 use super::message::Message;
+use super::put;
 use super::shorten::{is_markdown, json as written, markdown, shorten};
 use crate::sink::payload;
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use super::discord::put;
 use super::message::Message;
+use super::put;
 use super::shorten::{entities, length, shorten, unaddressed, utf16};
 
 const TEXT: usize = 4_096;
