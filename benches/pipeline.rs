@@ -120,6 +120,7 @@ async fn poller(urls: &[String], dir: &std::path::Path, backlog: Backlog) -> (Ar
         parsing: Semaphore::new(2),
         counters: Arc::new(Counters::default()),
         wanted: Wanted::default(),
+        paused: Mutex::default(),
         company: Company::default(),
     };
     (Arc::new(poller), Limits { in_flight: IN_FLIGHT, per_host: IN_FLIGHT, host_gap: Duration::ZERO, per_beat: usize::MAX }, closing)

@@ -13,8 +13,9 @@ use tracing::{error, info, warn};
 use crate::admin::{self, Board, Order, Panel};
 use crate::clock;
 use crate::config::{Config, ConfigError};
-use crate::deliver::{DeliverError, Deliverer};
+use crate::deliver::{DeliverError, Deliverer, Peers};
 use crate::domain::agenda::{BEAT, Limits};
+use crate::domain::feed::Backlog;
 use crate::domain::filter::Route;
 use crate::domain::retry::Schedule;
 use crate::domain::schedule;
@@ -24,7 +25,7 @@ use crate::notify;
 use crate::poll::company::Company;
 use crate::poll::pacing::Pacing;
 use crate::poll::{Counters, Poller, Wanted};
-use crate::sink::Sink;
+use crate::sink::{self, Sink};
 use crate::store::{self, Closing, Store, StoreError};
 
 /// sled's page cache.
@@ -238,7 +239,12 @@ struct Era {
 struct Prepared {
     poller: Poller,
     limits: Limits,
-    deliverers: Vec<Deliverer>,
+    deliverers: Vec<(Deliverer, Backlog)>,
+}
+
+fn route(options: &sink::Options, number: u32) -> Route {
+    let (events, filter) = (options.events.clone().into(), Arc::new(options.filter.clone()));
+    Route { sink: number, events, order: options.order, filter, duplicates: options.duplicates }
 }
 
 impl Era {
@@ -247,13 +253,16 @@ impl Era {
         let sinks = config.sinks.iter().map(|s| s.id.clone()).collect();
         let (feeds, sinks) = store.number(feeds, sinks).await.map_err(DaemonError::Store)?;
         let setup = |what: &str, source: Box<dyn std::error::Error + Send + Sync>| DaemonError::Setup { what: what.to_owned(), source };
+        let routes: Vec<_> = config.sinks.iter().zip(sinks).map(|(options, number)| route(options, number)).collect();
+        let nudge = watch::channel(()).0;
+        let peers = Arc::new(Peers { instance: config.instance.clone(), routes: routes.clone(), nudge: nudge.clone() });
         let mut deliverers = vec![];
-        let mut routes = vec![];
-        for (options, number) in config.sinks.iter().zip(sinks) {
+        for (options, route) in config.sinks.iter().zip(&routes) {
             let sink = Sink::open(options).map_err(|e| setup(&format!("sink {}", options.id), Box::new(e)))?;
-            deliverers.push(Deliverer::new(options, number, sink, store.clone(), start.schedule.clone()));
-            let (events, filter) = (options.events.clone().into(), Arc::new(options.filter.clone()));
-            routes.push(Route { sink: number, events, order: options.order, filter, duplicates: options.duplicates });
+            deliverers.push((
+                Deliverer::new(options, route.clone(), sink, store.clone(), start.schedule.clone(), peers.clone()),
+                options.backlog,
+            ));
         }
         let company = Company::of(&config.feeds);
         let poller = Poller {
@@ -265,11 +274,12 @@ impl Era {
             routes,
             stories: Mutex::default(),
             max_entries: config.polling.max_entries,
-            nudge: watch::channel(()).0,
+            nudge,
             pacing: Arc::new(Pacing::new(&config.feeds, &company)),
             parsing: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
             counters: start.counters.clone(),
             wanted: Wanted::default(),
+            paused: Mutex::default(),
             company,
         };
         let per_beat = schedule::most_per_second(poller.pacing.per_second()) * BEAT.as_secs_f64();
@@ -291,11 +301,19 @@ impl Prepared {
     async fn begin(mut self) -> Result<Era, DaemonError> {
         let stories = self.poller.store.stories().await.map_err(DaemonError::Store)?;
         self.poller.stories = Mutex::new(stories);
+        self.poller.paused = Mutex::new(self.poller.store.paused_feeds().await.map_err(DaemonError::Store)?);
         let rows = self.poller.store.feeds().await.map_err(DaemonError::Store)?;
         let agenda = self.poller.agenda(self.limits, &rows, &self.poller.store.attempts());
         let (stop, stopped) = watch::channel(false);
         let (mut polling, mut delivering) = (JoinSet::new(), JoinSet::new());
-        let deliverers: Vec<_> = self.deliverers.into_iter().map(Arc::new).collect();
+        let mut deliverers = vec![];
+        for (deliverer, backlog) in self.deliverers {
+            let given = deliverer.store.welcome(&deliverer.route, backlog, clock::now()).await.map_err(DaemonError::Store)?;
+            if given > 0 {
+                info!(sink = %deliverer.id, events = given, "A new sink begins with events of the past.");
+            }
+            deliverers.push(Arc::new(deliverer));
+        }
         for deliverer in &deliverers {
             let run = deliverer.clone().run(self.poller.nudge.subscribe(), stopped.clone());
             delivering.spawn(async { run.await.map_err(DaemonError::Deliver) });

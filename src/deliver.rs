@@ -4,13 +4,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::clock;
-use crate::domain::delivery::{Delivery, DeliveryError, Lane, Settlement, SinkId};
-use crate::domain::filter::Duplicates;
+use crate::domain::delivery::{Delivery, DeliveryError, Lane, Settlement, SinkId, Trials};
+use crate::domain::event::{Event, EventId, EventKind, Happening, Scene, SinkReport, What};
+use crate::domain::feed::FeedId;
+use crate::domain::filter::{Duplicates, Route};
+use crate::domain::plan::Destination;
 use crate::domain::retry::{self, Bucket, Condition, Health, Schedule};
 use crate::domain::time::Timestamp;
 use crate::sink::{Options, Sink};
@@ -31,23 +34,39 @@ pub enum DeliverError {
 pub struct Deliverer {
     /// Its name.
     pub id: SinkId,
-    /// Its number in the store.
-    pub number: u32,
+    /// Which events are its own.
+    pub route: Route,
     /// Where events go.
     pub sink: Sink,
-    /// Whether it is told which events speak of an article that came before.
-    pub marks: bool,
     /// Where they wait.
     pub store: Store,
     /// The waits between attempts.
     pub schedule: Schedule,
+    /// Who is told how it fares.
+    pub peers: Arc<Peers>,
     state: Mutex<State>,
+    /// Something has changed that the loop should look at.
+    changed: Notify,
     /// When the loop last went round, in milliseconds since the epoch.
     beat: AtomicU64,
 }
 
+/// The sinks of one configuration, each of which may want to know how the others fare.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    /// `instance` of the configuration.
+    pub instance: String,
+    /// What each wants.
+    pub routes: Vec<Route>,
+    /// Wakes them all.
+    pub nudge: watch::Sender<()>,
+}
+
 struct State {
     health: Health,
+    paused: bool,
+    /// Since when operators know that nothing reaches it.
+    disabled: Option<Timestamp>,
     bucket: Option<Bucket>,
     last_error: Option<String>,
     last_success: Option<Timestamp>,
@@ -59,6 +78,8 @@ struct State {
 pub struct Standing {
     /// In a word.
     pub condition: Condition,
+    /// Whether an operator has paused it.
+    pub paused: bool,
     /// The last failure, until a success.
     pub last_error: Option<String>,
     /// When it last took something, in this run.
@@ -70,11 +91,52 @@ pub struct Standing {
 impl Deliverer {
     /// A sink that is thought healthy until it shows otherwise.
     #[must_use]
-    pub fn new(options: &Options, number: u32, sink: Sink, store: Store, schedule: Schedule) -> Self {
+    pub fn new(options: &Options, route: Route, sink: Sink, store: Store, schedule: Schedule, peers: Arc<Peers>) -> Self {
         let bucket = options.rate.map(|r| Bucket::new(r.per, r.burst));
-        let state = State { health: Health::default(), bucket, last_error: None, last_success: None, delivered: 0 };
-        let (id, marks) = (options.id.clone(), options.duplicates == Duplicates::Mark);
-        Self { id, number, sink, marks, store, schedule, state: Mutex::new(state), beat: AtomicU64::new(0) }
+        let health = Health::default();
+        let state = State { health, paused: false, disabled: None, bucket, last_error: None, last_success: None, delivered: 0 };
+        let (id, state, changed, beat) = (options.id.clone(), Mutex::new(state), Notify::new(), AtomicU64::new(0));
+        Self { id, route, sink, store, schedule, peers, state, changed, beat }
+    }
+
+    /// Its number in the store.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.route.sink
+    }
+
+    /// Has it wait, or go on. Going on, it is thought healthy until it shows otherwise, even if it has said that it is gone.
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub async fn pause(&self, paused: bool) -> Result<(), StoreError> {
+        self.store.pause_sink(self.number(), paused).await?;
+        let mut state = self.state();
+        state.paused = paused;
+        if !paused {
+            state.health = Health::default();
+            self.store.hasten(self.number(), clock::now());
+        }
+        drop(state);
+        self.wake();
+        Ok(())
+    }
+
+    /// Has the loop look at what waits.
+    pub fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Sends a `feedwire.ping`, past the queue and whatever the sink is thought to be; says what came of it.
+    ///
+    /// # Errors
+    /// As [`Sink::deliver`].
+    pub async fn test(&self) -> Result<(), DeliveryError> {
+        let now = clock::now();
+        let event =
+            Event { sequence: self.store.sequence(), scene: Arc::new(self.scene(now)), happening: self.happening(EventKind::Ping, now) };
+        let lane = Lane { sink: self.number(), track: 0 };
+        self.sink.deliver(&Delivery { lane, event, lane_seq: 0, trials: Trials::default() }, now).await
     }
 
     /// How it is doing.
@@ -83,6 +145,7 @@ impl Deliverer {
         let state = self.state();
         Standing {
             condition: state.health.condition(),
+            paused: state.paused,
             last_error: state.last_error.clone(),
             last_success: state.last_success,
             delivered: state.delivered,
@@ -104,6 +167,11 @@ impl Deliverer {
     /// # Errors
     /// When the store could not mend itself, or standard output is closed.
     pub async fn run(self: Arc<Self>, mut nudge: watch::Receiver<()>, mut stop: watch::Receiver<bool>) -> Result<(), DeliverError> {
+        let (paused, disabled) = self.store.sink_state(self.number()).await.map_err(DeliverError::Store)?;
+        {
+            let mut state = self.state();
+            (state.paused, state.disabled) = (paused, disabled);
+        }
         let mut ticks = JoinSet::new();
         loop {
             self.beat.store(clock::now().0.unsigned_abs(), Ordering::Relaxed);
@@ -113,6 +181,7 @@ impl Deliverer {
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ticked) = ticks.join_next() => self.finish(ticked)?,
                 _ = nudge.changed() => {}
+                () = self.changed.notified() => {}
                 () = clock::wait_until(wake) => {}
             }
         }
@@ -133,7 +202,9 @@ impl Deliverer {
             if not_before > now {
                 return not_before;
             }
-            let Some(lane) = self.store.claim(self.number, now) else { return self.store.next_due(self.number) };
+            // News find half of the places free.
+            let again = ticks.len() < width.div_ceil(2);
+            let Some(lane) = self.store.claim(self.number(), now, again) else { return self.store.next_due(self.number(), again) };
             if let Some(bucket) = &mut self.state().bucket {
                 bucket.take(now);
             }
@@ -143,6 +214,9 @@ impl Deliverer {
 
     fn limits(&self) -> (usize, Timestamp) {
         let state = self.state();
+        if state.paused {
+            return (1, Timestamp::MAX);
+        }
         let rate = state.bucket.as_ref().map_or(Timestamp(0), Bucket::ready_at);
         (state.health.width(self.sink.max_in_flight()), state.health.not_before().max(rate))
     }
@@ -163,7 +237,7 @@ impl Deliverer {
                 self.settle(lane, head, Settlement::Bury("the stored event is damaged".into())).await?;
             }
             Some(Ok(mut delivery)) => {
-                if !self.marks {
+                if self.route.duplicates != Duplicates::Mark {
                     delivery.event.happening.unmark();
                 }
                 let result = self.sink.deliver(&delivery, clock::now()).await;
@@ -172,9 +246,59 @@ impl Deliverer {
                 }
                 let settlement = self.judge(&delivery, result);
                 self.settle(lane, delivery.lane_seq, settlement).await?;
+                self.announce().await?;
             }
         }
         Ok(())
+    }
+
+    /// Tells the other sinks when this one is lost, and when it is back.
+    async fn announce(&self) -> Result<(), DeliverError> {
+        let now = clock::now();
+        let (happening, disabled) = {
+            let mut state = self.state();
+            let Some(kind) = state.health.announcement(state.disabled, now) else { return Ok(()) };
+            let since = state.disabled;
+            state.disabled = (kind == EventKind::SinkDisabled).then(|| state.health.failing_since().unwrap_or(now));
+            let disabled = state.disabled;
+            drop(state);
+            (self.happening(kind, since.or(disabled).unwrap_or(now)), disabled)
+        };
+        let wants = |r: &&Route| r.sink != self.number() && r.events.contains(&happening.kind);
+        let to = self.peers.routes.iter().filter(wants).map(|r| Destination { sink: r.sink, order: r.order }).collect();
+        let told = self.store.announce(self.number(), disabled, &self.scene(now), (happening, to)).await;
+        told.map_err(DeliverError::Store)?;
+        self.peers.nudge.send_replace(());
+        Ok(())
+    }
+
+    /// What happens to a sink happens to no feed.
+    fn scene(&self, now: Timestamp) -> Scene {
+        Scene {
+            instance: self.peers.instance.clone(),
+            feed: FeedId(Arc::from("")),
+            url: String::new(),
+            title: None,
+            site_url: None,
+            tags: vec![],
+            fetched_at: now,
+            time: now,
+            first_poll: false,
+        }
+    }
+
+    fn happening(&self, kind: EventKind, since: Timestamp) -> Happening {
+        let (state, (waiting, dead)) = (self.state(), self.store.backlog(self.number()));
+        let report = SinkReport {
+            id: self.id.to_string(),
+            state: state.health.condition().as_str().to_owned(),
+            since: (kind != EventKind::Ping).then(|| since.to_string()),
+            error: state.last_error.clone(),
+            waiting,
+            dead,
+        };
+        let id = EventId::of_sink(&self.peers.instance, &self.id.0, kind, since);
+        Happening { id, kind, what: What::Sink(report) }
     }
 
     async fn settle(&self, lane: Lane, head: u64, settlement: Settlement) -> Result<(), DeliverError> {
@@ -199,7 +323,7 @@ impl Deliverer {
         drop(state);
         if (before, after) == (Condition::Failing, Condition::Healthy) {
             info!(sink = %self.id, "The sink takes events again.");
-            self.store.hasten(self.number, now);
+            self.store.hasten(self.number(), now);
         }
         let failure = result.as_ref().err().map(ToString::to_string);
         let settlement = retry::settle(&self.schedule, delivery, result, self.sink.max_age(), now);
@@ -213,7 +337,7 @@ impl Deliverer {
         match settlement {
             Settlement::Bury(_) => error!(%sink, %event, attempt, error, "The event is given up and kept as a dead letter."),
             _ if condition == Condition::Gone => {
-                warn!(%sink, %event, attempt, error, "The sink says it is gone; its events are held until a restart or a reload.");
+                warn!(%sink, %event, attempt, error, "The sink says it is gone; its events are held until it is resumed, or a restart or a reload.");
             }
             Settlement::Postpone(trials) => {
                 warn!(%sink, %event, attempt, error, next = %trials.next_at, "The attempt failed and will be repeated.");

@@ -1,6 +1,7 @@
 //! The inbound half. A tick reads the feed's state, asks the server, decides, and writes all that changed as one; the loop (`rounds`) waits,
 //! then starts ticks.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -62,6 +63,8 @@ pub struct Poller {
     pub counters: Arc<Counters>,
     /// Feeds that an operator wants polled now, by place.
     pub wanted: Wanted,
+    /// Feeds that an operator has paused, by number.
+    pub paused: Mutex<HashSet<u32>>,
 }
 
 /// Feeds that are to be polled before they are due.
@@ -135,6 +138,8 @@ enum Ticked {
     Exhausted(u32, PollError),
     /// Nothing came back, and whose fault that is remains to be seen.
     Unreachable(Box<(Visit, PollError)>),
+    /// An operator has paused every feed of it.
+    Paused(u32),
     /// It was stopped before an answer came.
     Stopped,
 }
@@ -150,7 +155,7 @@ impl Poller {
         let (mut visit, chain) = match sent_on {
             Some(sent_on) => *sent_on,
             None => {
-                let Some((visit, chain)) = self.begin(place).await? else { return Ok(Ticked::Stopped) };
+                let Some((visit, chain)) = self.begin(place).await? else { return Ok(Ticked::Paused(place)) };
                 match chain {
                     // The feed has moved for good: the new host has limits of its own.
                     Ok(chain) if visit.from_new => return Ok(Ticked::Turned(Box::new((visit, chain)))),
@@ -176,11 +181,33 @@ impl Poller {
         }
     }
 
+    /// Whether an operator has paused a feed.
+    #[must_use]
+    pub fn is_paused(&self, number: u32) -> bool {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
+    }
+
+    /// Has a feed wait, or polls it as soon as the limits of its host allow.
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub async fn pause(&self, place: u32, paused: bool) -> Result<(), StoreError> {
+        let Some(number) = self.numbers.get(place as usize).copied() else { return Ok(()) };
+        self.store.pause_feed(number, paused).await?;
+        let mut feeds = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        if paused {
+            feeds.insert(number);
+        } else if feeds.remove(&number) {
+            self.wanted.add(place);
+        }
+        Ok(())
+    }
+
     /// Reads what is remembered, and writes down that the feed is about to be asked.
     async fn begin(&self, place: u32) -> Result<Option<(Visit, Result<Chain, PollError>)>, StoreError> {
         let (mut members, now) = (vec![], clock::now());
         for place in self.company.members(place) {
-            let Some(number) = self.numbers.get(place as usize).copied() else { continue };
+            let Some(number) = self.numbers.get(place as usize).copied().filter(|number| !self.is_paused(*number)) else { continue };
             members.push(Member { place: place as usize, number, before: self.store.feed_state(number).await? });
         }
         // An older page concerns the one that missed something.

@@ -20,6 +20,7 @@ mod isolation;
 mod layers;
 mod manual;
 mod network;
+mod outbox;
 mod path;
 mod presets;
 mod process;

@@ -57,7 +57,7 @@ pub(super) async fn poll(State(board): State<Arc<Board>>, Query(order): Query<Po
     }
 }
 
-fn place_of(poller: &Poller, feed: &str) -> Option<usize> {
+pub(super) fn place_of(poller: &Poller, feed: &str) -> Option<usize> {
     poller.feeds.iter().position(|subscription| *subscription.feed.id.0 == *feed)
 }
 

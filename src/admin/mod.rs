@@ -1,6 +1,7 @@
 //! HTTP for operators: read-only on `[admin] listen`, the same plus control on a unix socket that only the daemon's user may open.
 
 mod control;
+mod outbox;
 mod pages;
 mod why;
 
@@ -106,6 +107,11 @@ pub async fn control(board: Arc<Board>, path: &Path) -> std::io::Result<impl Fut
         .route("/v1/reload", post(control::reload))
         .route("/v1/flood", post(control::flood))
         .route("/v1/poll", post(control::poll))
+        .route("/v1/pause", post(outbox::pause))
+        .route("/v1/resume", post(outbox::resume))
+        .route("/v1/replay", post(outbox::replay))
+        .route("/v1/dead", get(outbox::dead).post(outbox::redeem))
+        .route("/v1/test", post(outbox::test))
         .route("/v1/why", get(why::why))
         .with_state(board.clone());
     let app = pages_of(board).merge(orders);

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::{Board, Panel};
 use crate::clock;
 use crate::domain::feed::FeedState;
-use crate::domain::retry::Condition;
 use crate::fetch::Subscription;
 
 /// Feeds on one page of `/v1/feeds`.
@@ -108,7 +107,8 @@ pub(super) async fn feeds(State(board): State<Arc<Board>>, Query(page): Query<Pa
     let mut feeds = vec![];
     for (subscription, number) in wanted {
         let row = board.store.feed_state(number).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        feeds.push(line(&subscription, row));
+        let paused = board.panel().poller.is_paused(number);
+        feeds.push(line(&subscription, row, paused));
     }
     let next = feeds.last().filter(|_| more).map(|last| last.id.clone());
     Ok(Json(FeedsPage { feeds, next }))
@@ -127,7 +127,7 @@ impl Page {
     }
 }
 
-fn line(Subscription { feed, options }: &Subscription, row: FeedState) -> FeedLine {
+fn line(Subscription { feed, options }: &Subscription, row: FeedState, paused: bool) -> FeedLine {
     FeedLine {
         id: feed.id.to_string(),
         url: feed.url.clone(),
@@ -135,6 +135,7 @@ fn line(Subscription { feed, options }: &Subscription, row: FeedState) -> FeedLi
         tags: feed.tags.to_vec(),
         insecure: options.trust.insecure,
         state: match (row.polls, row.failures, &row.flood) {
+            _ if paused => "paused",
             (0, ..) => "new",
             _ if row.gone.is_some_and(|gone| gone.confirmed) => "gone",
             (_, 0, Some(_)) => "held",
@@ -176,14 +177,10 @@ struct SinkLine {
 pub(super) async fn sinks(State(board): State<Arc<Board>>) -> Json<SinksPage> {
     let panel = board.panel();
     let lines = panel.deliverers.iter().map(|deliverer| {
-        let (standing, (waiting, dead)) = (deliverer.standing(), board.store.backlog(deliverer.number));
+        let (standing, (waiting, dead)) = (deliverer.standing(), board.store.backlog(deliverer.number()));
         SinkLine {
             id: deliverer.id.to_string(),
-            state: match standing.condition {
-                Condition::Healthy => "ok",
-                Condition::Failing => "failing",
-                Condition::Gone => "gone",
-            },
+            state: if standing.paused { "paused" } else { standing.condition.as_str() },
             waiting,
             dead,
             delivered: standing.delivered,

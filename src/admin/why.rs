@@ -127,7 +127,7 @@ fn chapter(feed: String, entry: &Remembered, told: Vec<Told>, panel: &Panel) -> 
 
 fn event(told: Told, panel: &Panel) -> EventLine {
     let name =
-        |number: u32| panel.deliverers.iter().find(|d| d.number == number).map_or_else(|| format!("sink {number}"), |d| d.id.to_string());
+        |number: u32| panel.deliverers.iter().find(|d| d.number() == number).map_or_else(|| format!("sink {number}"), |d| d.id.to_string());
     let line = |(sink, fate): (u32, Fate)| {
         let line = FateLine { sink: name(sink), state: "delivered", behind: None, failed: None, at: None, reason: None };
         match fate {

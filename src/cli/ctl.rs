@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{CtlArgs, CtlCommand, Failure, FloodDecision};
+use super::{CtlArgs, CtlCommand, DeadArgs, DeadCommand, Failure, FloodDecision, SubjectArgs};
 use crate::{admin, config, http, log};
 
-/// A reload waits for what it replaces.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A reload waits for what it replaces, and a replay looks through all that is kept.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Asks, and prints the answer.
 ///
@@ -33,6 +33,26 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
             let feeds = client.all_feeds().await?;
             if *json { writeln!(out, "{}", Value::from(feeds)) } else { out.write_all(table_of_feeds(&feeds).as_bytes()) }
         }
+        CtlCommand::Sinks { json } => {
+            let sinks = client.get("/v1/sinks").await?;
+            if *json { writeln!(out, "{}", part(&sinks, "sinks")) } else { out.write_all(table_of_sinks(&sinks).as_bytes()) }
+        }
+        CtlCommand::Pause(subject) => out.write_all(client.order_about("/v1/pause", subject).await?.as_bytes()),
+        CtlCommand::Resume(subject) => out.write_all(client.order_about("/v1/resume", subject).await?.as_bytes()),
+        CtlCommand::Replay { sink, since, after } => {
+            let after = after.map(|after| after.to_string());
+            let from = since.as_deref().map(|since| ("since", since)).or(after.as_deref().map(|after| ("after", after)));
+            let query: Vec<_> = [("sink", sink.as_str())].into_iter().chain(from).collect();
+            out.write_all(client.post("/v1/replay", &query).await?.as_bytes())
+        }
+        CtlCommand::Dead { command: DeadCommand::List { sink, json } } => {
+            let letters = client.dead_letters(sink.as_deref()).await?;
+            let lines = letters.iter().map(|letter| if *json { format!("{letter}\n") } else { letter_line(letter) });
+            out.write_all(lines.collect::<String>().as_bytes())
+        }
+        CtlCommand::Dead { command: DeadCommand::Retry(which) } => out.write_all(client.redeem("retry", which).await?.as_bytes()),
+        CtlCommand::Dead { command: DeadCommand::Drop(which) } => out.write_all(client.redeem("drop", which).await?.as_bytes()),
+        CtlCommand::Test { sink } => out.write_all(client.post("/v1/test", &[("sink", sink)]).await?.as_bytes()),
         CtlCommand::Why { url, json } => {
             let story = client.get_with("/v1/why", &[("url", url)]).await?;
             if *json { writeln!(out, "{story}") } else { out.write_all(told(&story).as_bytes()) }
@@ -100,6 +120,46 @@ impl Client {
         if good { Ok(text) } else { Err(Failure::runtime(text.trim_end())) }
     }
 
+    async fn order_about(&self, path: &str, subject: &SubjectArgs) -> Result<String, Failure> {
+        let kind = if subject.feed { Some("feed") } else { subject.sink.then_some("sink") };
+        let query: Vec<_> = [("name", subject.name.as_str())].into_iter().chain(kind.map(|kind| ("kind", kind))).collect();
+        self.post(path, &query).await
+    }
+
+    async fn redeem(&self, decision: &str, which: &DeadArgs) -> Result<String, Failure> {
+        let events = which.events.join(",");
+        let which_ones = (!which.all).then_some(("which", events.as_str()));
+        let query: Vec<_> = [("sink", which.sink.as_str()), ("decision", decision)].into_iter().chain(which_ones).collect();
+        self.post("/v1/dead", &query).await
+    }
+
+    /// The dead letters of a sink, or of every sink.
+    async fn dead_letters(&self, sink: Option<&str>) -> Result<Vec<Value>, Failure> {
+        let sinks = match sink {
+            Some(sink) => vec![sink.to_owned()],
+            None => {
+                let sinks = self.get("/v1/sinks").await?;
+                let names = part(&sinks, "sinks").as_array().into_iter().flatten().filter_map(|sink| part(sink, "id").as_str());
+                names.map(str::to_owned).collect()
+            }
+        };
+        let mut letters = vec![];
+        for sink in &sinks {
+            let mut after = "0".to_owned();
+            loop {
+                let mut page = self.get_with("/v1/dead", &[("sink", sink), ("after", &after)]).await?;
+                if let Some(lines) = page.get_mut("dead").and_then(Value::as_array_mut) {
+                    letters.append(lines);
+                }
+                match letters.last().and_then(|last| part(last, "sequence").as_str()) {
+                    Some(last) if part(&page, "more") == true => after = last.to_owned(),
+                    _ => break,
+                }
+            }
+        }
+        Ok(letters)
+    }
+
     /// Every page of `/v1/feeds`.
     async fn all_feeds(&self) -> Result<Vec<Value>, Failure> {
         let (mut feeds, mut after) = (vec![], String::new());
@@ -124,7 +184,6 @@ fn url(path: &str, query: &[(&str, &str)]) -> String {
 
 /// For people: the daemon in a line, sinks, and the feeds with trouble first.
 fn table(status: &Value, feeds: &[Value], sinks: &Value) -> String {
-    let text = |v: &Value| v.as_str().map_or_else(|| if v.is_null() { "-".into() } else { v.to_string() }, plain);
     let mut lines = vec![format!(
         "feedwire {} ({}), up {}, store {}, {} feeds, {} polls, {} events",
         text(part(status, "version")),
@@ -135,21 +194,38 @@ fn table(status: &Value, feeds: &[Value], sinks: &Value) -> String {
         text(part(status, "polls")),
         text(part(status, "sequence")).trim_start_matches('0').parse().unwrap_or(0u64),
     )];
-    lines.push(format!("\n{:<24} {:<8} {:>8} {:>6} {:>9}  LAST ERROR", "SINK", "STATE", "WAITING", "DEAD", "DELIVERED"));
+    lines.push(String::new());
+    lines.join("\n") + "\n" + &table_of_sinks(sinks) + "\n" + &table_of_feeds(feeds)
+}
+
+/// For people: the sinks.
+fn table_of_sinks(sinks: &Value) -> String {
+    let mut lines = vec![format!("{:<24} {:<8} {:>8} {:>6} {:>9}  LAST ERROR", "SINK", "STATE", "WAITING", "DEAD", "DELIVERED")];
     for sink in part(sinks, "sinks").as_array().into_iter().flatten() {
         let row = ["id", "state", "waiting", "dead", "delivered", "last_error"].map(|key| text(part(sink, key)));
         let [id, state, waiting, dead, delivered, error] = row;
         lines.push(format!("{id:<24} {state:<8} {waiting:>8} {dead:>6} {delivered:>9}  {error}"));
     }
-    lines.join("\n") + "\n\n" + &table_of_feeds(feeds)
+    lines.join("\n") + "\n"
+}
+
+/// For people: a dead letter, on two lines.
+fn letter_line(letter: &Value) -> String {
+    let of = |key: &str| text(part(letter, key));
+    let what = if part(letter, "title").is_null() { of("type") } else { of("title") };
+    format!("{} {} {} {what}\n  given up at {}: {}\n", of("sink"), of("event"), of("feed"), of("buried"), of("reason"))
+}
+
+/// A value for people.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| if value.is_null() { "-".into() } else { value.to_string() }, plain)
 }
 
 /// For people: the feeds, those with trouble first.
 fn table_of_feeds(feeds: &[Value]) -> String {
-    let text = |v: &Value| v.as_str().map_or_else(|| if v.is_null() { "-".into() } else { v.to_string() }, plain);
     let mut lines = vec![format!("{:<24} {:<8} {:>7} {:<24} REMARKS", "FEED", "STATE", "ENTRIES", "NEXT POLL")];
     let (trouble, fine): (Vec<_>, Vec<_>) =
-        feeds.iter().partition(|feed| ["failing", "held", "gone", "stale"].iter().any(|trouble| part(feed, "state") == trouble));
+        feeds.iter().partition(|feed| ["failing", "held", "gone", "stale", "paused"].iter().any(|trouble| part(feed, "state") == trouble));
     for feed in trouble.into_iter().chain(fine) {
         let [id, state, entries, next] = ["id", "state", "entries", "next_poll"].map(|key| text(part(feed, key)));
         let error = part(feed, "last_error").as_str().map(plain);
@@ -166,7 +242,6 @@ fn table_of_feeds(feeds: &[Value]) -> String {
 
 /// For people: the story of an entry, a paragraph for each feed that knows it.
 fn told(story: &Value) -> String {
-    let text = |v: &Value| v.as_str().map_or_else(|| if v.is_null() { "-".into() } else { v.to_string() }, plain);
     let list = |v: &Value| v.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
     let mut lines = vec![format!("{}\ncompared as {}", text(part(story, "url")), text(part(story, "compared_as")))];
     let ambiguous = list(part(story, "ambiguous_in"));

@@ -12,6 +12,7 @@ use super::reading::{File, Reading, Wanted};
 use super::written;
 use crate::domain::delivery::{Order, SinkId};
 use crate::domain::event::EventKind;
+use crate::domain::feed::Backlog;
 use crate::domain::filter::{Duplicates, Filter};
 use crate::sink::presets::Preset;
 use crate::sink::{self, Rate, Target, stdout};
@@ -47,26 +48,21 @@ impl Reading<'_> {
             written::Duplicates::Mark => Duplicates::Mark,
             written::Duplicates::Drop => Duplicates::Drop,
         };
+        let backlog = w.backlog.map_or(Backlog::None, |backlog| backlog.0);
         let rate = rate.or_else(|| match &target {
             Target::Webhook(webhook) => webhook.preset.as_ref().map(Preset::rate),
             Target::Stdout(_) => None,
         });
-        Some(sink::Options { id: SinkId(Arc::from(name.get_ref().as_str())), events, order, rate, filter, duplicates, target })
+        Some(sink::Options { id: SinkId(Arc::from(name.get_ref().as_str())), events, order, rate, filter, duplicates, backlog, target })
     }
 
     pub(super) fn events(&mut self, file: &File<'_>, written: Option<Vec<Spanned<String>>>) -> Vec<EventKind> {
-        const LATER: [&str; 3] = ["sink.disabled", "sink.recovered", "feedwire.ping"];
         let known = EventKind::ALL.map(EventKind::as_str).join(", ");
         let Some(written) = written else { return vec![EventKind::Created] };
         let mut events = BTreeSet::new();
         for name in written {
-            let later = LATER.contains(&name.get_ref().as_str());
             match EventKind::ALL.into_iter().find(|kind| kind.as_str() == name.get_ref()) {
                 Some(kind) => drop(events.insert(kind)),
-                None if later => {
-                    self.problems
-                        .push(file.at(name.span(), format!("this type of event comes with a later release; today there are {known}")));
-                }
                 None => self.problems.push(file.at(name.span(), format!("not a type of event: there are {known}"))),
             }
         }

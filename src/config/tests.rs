@@ -227,12 +227,7 @@ f.toml:7:12: interval is shorter than [polling] min_interval (1h)
 7 | interval = \"1m\"
   |            ^^^^
 
-f.toml:9:11: this type of event comes with a later release; today there are entry.created, entry.updated, feed.flood, feed.failing, feed.recovered, feed.gone, feed.gap, feed.moved, feed.stale
-  |
-9 | events = [\"sink.disabled\", \"entry.deleted\"]
-  |           ^^^^^^^^^^^^^^^
-
-f.toml:9:28: not a type of event: there are entry.created, entry.updated, feed.flood, feed.failing, feed.recovered, feed.gone, feed.gap, feed.moved, feed.stale
+f.toml:9:28: not a type of event: there are entry.created, entry.updated, feed.flood, feed.failing, feed.recovered, feed.gone, feed.gap, feed.moved, feed.stale, sink.disabled, sink.recovered, feedwire.ping
   |
 9 | events = [\"sink.disabled\", \"entry.deleted\"]
   |                            ^^^^^^^^^^^^^^^

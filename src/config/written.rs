@@ -96,6 +96,7 @@ pub(super) struct Sink {
     pub(super) rate: Option<Spanned<Rate>>,
     #[serde(default)]
     pub(super) duplicates: Duplicates,
+    pub(super) backlog: Option<Backlog>,
     #[serde(default)]
     pub(super) filter: Filter,
     pub(super) stdout: Option<Stdout>,

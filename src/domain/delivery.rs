@@ -28,6 +28,23 @@ pub struct Lane {
     pub track: u32,
 }
 
+/// The bit of a track that tells what is sent once more from what is sent first.
+const AGAIN: u32 = 1 << 30;
+
+impl Lane {
+    /// The lane beside this one for what is sent once more: replays, and dead letters that are tried again. News do not wait behind them.
+    #[must_use]
+    pub fn again(self) -> Self {
+        Self { track: self.track | AGAIN, ..self }
+    }
+
+    /// Whether it is such a lane.
+    #[must_use]
+    pub fn is_again(self) -> bool {
+        self.track & AGAIN != 0
+    }
+}
+
 /// How a sink's lanes are laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
@@ -41,13 +58,13 @@ pub enum Order {
 }
 
 impl Order {
-    /// The track of an event. Feed numbers stay below the two highest ranges.
+    /// The track of an event. Feed numbers stay below the ranges of the others.
     #[must_use]
     pub fn track(self, feed: u32, sequence: u64) -> u32 {
         match self {
-            Self::Feed => feed & 0x7fff_ffff,
-            Self::Sink => u32::MAX,
-            Self::None => 0x8000_0000 | (sequence % 16) as u32,
+            Self::Feed => feed & (AGAIN - 1),
+            Self::Sink => u32::MAX ^ AGAIN,
+            Self::None => 1 << 31 | (sequence % 16) as u32,
         }
     }
 }
@@ -120,12 +137,16 @@ pub enum Settlement {
 }
 
 /// An event that was given up for one sink, kept for the operator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Which event.
+    /// The sink, by its number in the store.
+    pub sink: u32,
+    /// The event's place among all events.
     pub sequence: u64,
     /// When it was buried.
     pub at: Timestamp,
     /// Why.
     pub reason: String,
+    /// The event, as far as it can still be read.
+    pub event: Option<Event>,
 }

@@ -40,12 +40,33 @@ pub enum EventKind {
     /// For operators: a feed answers, but has had nothing new for much longer than is usual for it.
     #[serde(rename = "feed.stale")]
     Stale,
+    /// For operators: a sink takes nothing any more.
+    #[serde(rename = "sink.disabled")]
+    SinkDisabled,
+    /// For operators: a sink that was told to be disabled takes events again.
+    #[serde(rename = "sink.recovered")]
+    SinkRecovered,
+    /// A test of a sink, by its operator.
+    #[serde(rename = "feedwire.ping")]
+    Ping,
 }
 
 impl EventKind {
     /// Every kind, for messages that list them.
-    pub const ALL: [Self; 9] =
-        [Self::Created, Self::Updated, Self::Flood, Self::Failing, Self::Recovered, Self::Gone, Self::Gap, Self::Moved, Self::Stale];
+    pub const ALL: [Self; 12] = [
+        Self::Created,
+        Self::Updated,
+        Self::Flood,
+        Self::Failing,
+        Self::Recovered,
+        Self::Gone,
+        Self::Gap,
+        Self::Moved,
+        Self::Stale,
+        Self::SinkDisabled,
+        Self::SinkRecovered,
+        Self::Ping,
+    ];
 
     /// The name on the wire.
     #[must_use]
@@ -60,6 +81,9 @@ impl EventKind {
             Self::Gap => "feed.gap",
             Self::Moved => "feed.moved",
             Self::Stale => "feed.stale",
+            Self::SinkDisabled => "sink.disabled",
+            Self::SinkRecovered => "sink.recovered",
+            Self::Ping => "feedwire.ping",
         }
     }
 }
@@ -89,6 +113,12 @@ impl EventId {
     #[must_use]
     pub fn of_feed(instance: &str, feed: &FeedId, kind: EventKind, polls: u64) -> Self {
         Self::hash(&[instance.as_bytes(), feed.0.as_bytes(), kind.as_str().as_bytes(), &polls.to_be_bytes()])
+    }
+
+    /// The id of what happened to a sink at that time.
+    #[must_use]
+    pub fn of_sink(instance: &str, sink: &str, kind: EventKind, at: Timestamp) -> Self {
+        Self::hash(&[instance.as_bytes(), b"sink", sink.as_bytes(), kind.as_str().as_bytes(), &at.0.to_be_bytes()])
     }
 
     fn hash(parts: &[&[u8]]) -> Self {
@@ -152,6 +182,9 @@ pub enum What {
     /// To a feed: it has another URL.
     #[serde(rename = "move")]
     Moved(MoveReport),
+    /// To a sink.
+    #[serde(rename = "sink")]
+    Sink(SinkReport),
 }
 
 /// What happened to an entry.
@@ -208,6 +241,23 @@ pub struct HealthReport {
     pub entries: u32,
 }
 
+/// How a sink fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkReport {
+    /// Its name.
+    pub id: String,
+    /// `ok`, `failing` or `gone`.
+    pub state: String,
+    /// Since when nothing reached it, in RFC 3339.
+    pub since: Option<String>,
+    /// The last failure in words.
+    pub error: Option<String>,
+    /// How many events wait for it.
+    pub waiting: u64,
+    /// How many were given up.
+    pub dead: u64,
+}
+
 /// Where a feed has moved to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveReport {
@@ -230,7 +280,7 @@ impl Happening {
     pub fn entry(&self) -> Option<&Entry> {
         match &self.what {
             What::Entry(report) => Some(&report.entry),
-            What::Flood(_) | What::Health(_) | What::Moved(_) => None,
+            What::Flood(_) | What::Health(_) | What::Moved(_) | What::Sink(_) => None,
         }
     }
 }

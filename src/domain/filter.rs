@@ -8,8 +8,8 @@ use regex::RegexSet;
 
 use super::delivery::Order;
 use super::entry::Entry;
-use super::event::EventKind;
-use super::feed::Feed;
+use super::event::{EventKind, Happening, Scene, What};
+use super::feed::{Feed, FeedId};
 use super::text;
 use super::time::Timestamp;
 
@@ -40,6 +40,39 @@ pub enum Duplicates {
     Drop,
 }
 
+impl Route {
+    /// Whether the sink would want an event that was committed earlier: as if it had come today, but for its age, which counts as it was then.
+    #[must_use]
+    pub fn would_want(&self, scene: &Scene, happening: &Happening, was_sent: bool) -> bool {
+        let feed = Origin { id: &scene.feed, tags: &scene.tags };
+        let admitted = match &happening.what {
+            What::Entry(report) => {
+                // Whether it was sent the first of them is known of what was sent then only.
+                let again = self.duplicates == Duplicates::Drop && report.duplicate_of.is_some() && !was_sent;
+                !again && self.filter.admits(feed, &report.entry, scene.time)
+            }
+            What::Flood(_) | What::Health(_) | What::Moved(_) => self.filter.wants_feed(feed),
+            What::Sink(_) => true,
+        };
+        admitted && self.events.contains(&happening.kind)
+    }
+}
+
+/// Whose entry it is, as far as a filter looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The feed's name.
+    pub id: &'a FeedId,
+    /// Its tags.
+    pub tags: &'a [String],
+}
+
+impl<'a> From<&'a Feed> for Origin<'a> {
+    fn from(feed: &'a Feed) -> Self {
+        Self { id: &feed.id, tags: &feed.tags }
+    }
+}
+
 /// Which entries a sink wants; an empty condition holds for all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -60,13 +93,13 @@ pub struct Filter {
 impl Filter {
     /// Whether every condition holds.
     #[must_use]
-    pub fn admits(&self, feed: &Feed, entry: &Entry, now: Timestamp) -> bool {
+    pub fn admits(&self, feed: Origin<'_>, entry: &Entry, now: Timestamp) -> bool {
         self.wants_feed(feed) && self.wants_age(entry, now) && self.wants_category(entry) && self.wants_text(entry)
     }
 
     /// Whether the feed is one of those it wants: all that counts for what happens to a feed.
     #[must_use]
-    pub fn wants_feed(&self, feed: &Feed) -> bool {
+    pub fn wants_feed(&self, feed: Origin<'_>) -> bool {
         (self.tags.is_empty() || feed.tags.iter().any(|t| self.tags.contains(t)))
             && self.feeds.as_ref().is_none_or(|globs| globs.is_match(&*feed.id.0))
     }

@@ -266,7 +266,7 @@ impl Teller<'_> {
     /// Tells operators what happened to the feed.
     fn notice(&mut self, kind: EventKind, what: What) {
         let id = EventId::of_feed(self.setting.instance, &self.feed.id, kind, self.update.base);
-        let wanted = |r: &&Route| r.events.contains(&kind) && r.filter.wants_feed(self.feed);
+        let wanted = |r: &&Route| r.events.contains(&kind) && r.filter.wants_feed(self.feed.into());
         let to = self.setting.routes.iter().filter(wanted).map(destination).collect();
         self.update.events.push((Happening { id, kind, what }, to));
     }
@@ -278,7 +278,7 @@ impl Teller<'_> {
         let keys = sifted.suspects.get(found.suspect).filter(|_| told).map(|s| story::keys(&s.keys, &merged.ambiguous)).unwrap_or_default();
         let origin = stories.origin(&keys, &self.feed.id, &id);
         let again = |r: &Route| r.duplicates == Duplicates::Drop && origin.is_some_and(|origin| origin.reaches(r.sink));
-        let wanted = |r: &&Route| r.events.contains(&found.kind) && r.filter.admits(self.feed, &entry, now) && !again(r);
+        let wanted = |r: &&Route| r.events.contains(&found.kind) && r.filter.admits(self.feed.into(), &entry, now) && !again(r);
         let to: Vec<_> = routes.iter().filter(wanted).map(destination).collect();
         if !keys.is_empty() {
             let sinks = to.iter().map(|d| d.sink).collect();

@@ -145,6 +145,7 @@ fn line(happening: &Happening) -> String {
         What::Entry(report) => format!("{} {}", happening.kind, report.entry.title.as_deref().unwrap_or("-")),
         What::Health(health) => format!("{} {}", happening.kind, health.failures),
         What::Moved(moved) => format!("{} {}", happening.kind, moved.to),
+        What::Sink(sink) => format!("{} {}", happening.kind, sink.id),
         What::Flood(flood) => format!("{} {}/{}", happening.kind, flood.held, flood.entries),
     }
 }

@@ -212,6 +212,8 @@ impl Rounds {
                     }
                     self.held.insert(place, held);
                 }
+                // Until it is resumed, which has it wanted.
+                Ticked::Paused(place) => self.agenda.done(place, Timestamp::MAX, now),
                 Ticked::Stopped => {}
             },
             Err(e) => warn!(error = %e, "A poll panicked; this is a bug. Its feed is polled again after a restart."),

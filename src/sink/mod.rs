@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::delivery::{Delivery, DeliveryError, Order, SinkId};
 use crate::domain::event::EventKind;
+use crate::domain::feed::Backlog;
 use crate::domain::filter::{Duplicates, Filter};
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
@@ -33,6 +34,8 @@ pub struct Options {
     pub filter: Filter,
     /// What it wants of an article that another feed has brought already.
     pub duplicates: Duplicates,
+    /// Which events of the past it gets when it is new.
+    pub backlog: Backlog,
     /// Where it is.
     pub target: Target,
 }

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::domain::entry::{Entry, Markup};
-use crate::domain::event::{Event, FloodReport, HealthReport, Level, MoveReport, Report, What};
+use crate::domain::event::{Event, FloodReport, HealthReport, Level, MoveReport, Report, SinkReport, What};
 use crate::parse::{html, plain};
 
 /// At least so many bytes are cut at a time, so that cutting comes to an end soon.
@@ -34,6 +34,7 @@ pub fn event(event: &Event, content: Content, cap: Option<usize>) -> Vec<u8> {
         What::Flood(flood) => return line(&Envelope::new(event, Subject::Flood { flood })),
         What::Health(health) => return line(&Envelope::new(event, Subject::Health { health })),
         What::Moved(moved) => return line(&Envelope::new(event, Subject::Moved { moved })),
+        What::Sink(sink) => return line(&Envelope::new(event, Subject::Sink { sink })),
     };
     let Report { entry, revision, level, duplicate_of } = &**report;
     let (mut entry, duplicate_of) = (self::entry(entry, *revision).keeping(content), duplicate_of.as_ref().map(|id| id.0.as_str()));
@@ -194,10 +195,12 @@ struct Envelope<'a> {
 
 #[derive(Serialize)]
 struct Data<'a> {
-    feed: FeedJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feed: Option<FeedJson<'a>>,
     #[serde(flatten)]
     subject: Subject<'a>,
-    fetch: FetchJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetch: Option<FetchJson>,
 }
 
 /// What it happened to.
@@ -219,6 +222,9 @@ enum Subject<'a> {
     },
     Moved {
         moved: &'a MoveReport,
+    },
+    Sink {
+        sink: &'a SinkReport,
     },
 }
 
@@ -243,28 +249,34 @@ impl<'a> Envelope<'a> {
         let about = match &subject {
             Subject::Entry { entry, .. } => entry.url.or(entry.id),
             Subject::Flood { .. } | Subject::Health { .. } | Subject::Moved { .. } => Some(scene.url.as_str()),
+            Subject::Sink { sink } => Some(sink.id.as_str()),
         };
+        let (whose, name) = match &subject {
+            Subject::Sink { sink } => ("sink", sink.id.as_str()),
+            _ => ("feed", &*scene.feed.0),
+        };
+        let of_feed = whose == "feed";
         Self {
             specversion: "1.0",
             id: &event.happening.id.0,
             kind: event.happening.kind.as_str(),
-            source: format!("urn:feedwire:{}:feed:{}", scene.instance, scene.feed),
+            source: format!("urn:feedwire:{}:{whose}:{name}", scene.instance),
             subject: about.filter(|s| !s.is_empty()),
             time: time.clone(),
             timestamp: time,
             datacontenttype: "application/json",
-            partitionkey: &scene.feed.0,
+            partitionkey: name,
             sequence: format!("{:020}", event.sequence),
             data: Data {
-                feed: FeedJson {
+                feed: of_feed.then(|| FeedJson {
                     id: &scene.feed.0,
                     url: &scene.url,
                     title: scene.title.as_deref(),
                     site_url: scene.site_url.as_deref(),
                     tags: &scene.tags,
-                },
+                }),
                 subject,
-                fetch: FetchJson { fetched_at: scene.fetched_at.to_string(), first_poll: scene.first_poll },
+                fetch: of_feed.then(|| FetchJson { fetched_at: scene.fetched_at.to_string(), first_poll: scene.first_poll }),
             },
         }
     }

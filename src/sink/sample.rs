@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::domain::entry::{Enclosure, Entry, Markup, Person};
-use crate::domain::event::{Event, EventId, EventKind, FloodReport, Happening, HealthReport, Level, MoveReport, Report, Scene, What};
+use crate::domain::event::{
+    Event, EventId, EventKind, FloodReport, Happening, HealthReport, Level, MoveReport, Report, Scene, SinkReport, What,
+};
 use crate::domain::feed::FeedId;
 use crate::domain::time::{Moment, Timestamp};
 
@@ -17,6 +19,14 @@ pub fn event(kind: EventKind) -> Event {
         EventKind::Created => What::Entry(Box::new(Report { entry: entry(), ..Report::default() })),
         EventKind::Updated => What::Entry(Box::new(Report { entry: entry(), revision: 1, level: Some(Level::Minor), ..Report::default() })),
         EventKind::Flood => What::Flood(FloodReport { held: 20, entries: 30, examples: vec!["Title".into()] }),
+        EventKind::SinkDisabled | EventKind::SinkRecovered | EventKind::Ping => What::Sink(SinkReport {
+            id: "sample".into(),
+            state: "failing".into(),
+            since: Some(TIME.to_string()),
+            error: Some("no answer in time".into()),
+            waiting: 3,
+            dead: 0,
+        }),
         EventKind::Moved => What::Moved(MoveReport { from: "https://example.org/old".into(), to: "https://example.org/feed.xml".into() }),
         EventKind::Failing | EventKind::Recovered | EventKind::Gone | EventKind::Gap | EventKind::Stale => What::Health(HealthReport {
             failures: 5,

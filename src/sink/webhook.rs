@@ -141,7 +141,11 @@ impl Webhook {
             put("idempotency-key", format!("\"{id}\""));
         }
         put("feedwire-attempt", delivery.trials.failed.saturating_add(1).to_string());
-        put("feedwire-lane-seq", delivery.lane_seq.to_string());
+        if delivery.lane.is_again() {
+            put("feedwire-replay", "true".to_owned());
+        } else if delivery.lane_seq > 0 {
+            put("feedwire-lane-seq", delivery.lane_seq.to_string());
+        }
         headers
     }
 }

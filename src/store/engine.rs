@@ -110,6 +110,11 @@ impl Engine {
         caught(&self.path, || self.tree(table).range(from..).take_while(inside).take(limit).collect())
     }
 
+    /// The last pair whose key lies before `key`.
+    pub(super) fn before(&self, table: Table, key: &[u8]) -> Result<Option<Pair>, StoreError> {
+        caught(&self.path, || self.tree(table).range(..key).next_back().transpose())
+    }
+
     /// The last pair whose key begins with `prefix`.
     pub(super) fn last(&self, table: Table, prefix: &[u8]) -> Result<Option<Pair>, StoreError> {
         caught(&self.path, || self.tree(table).scan_prefix(prefix).next_back().transpose())

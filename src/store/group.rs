@@ -7,9 +7,10 @@ use super::engine::{Engine, Writes};
 use super::entries;
 use super::key::{self, Table};
 use super::pack::{Pack, Prepared};
-use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow};
+use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow, SinkRow};
 use super::{Recorded, StoreError};
 use crate::domain::delivery::{Lane, Settlement, SinkId};
+use crate::domain::event::Happening;
 use crate::domain::feed::{Decision, FeedId, FeedState};
 use crate::domain::memory::Cold;
 use crate::domain::plan::{Destination, Update};
@@ -45,7 +46,7 @@ pub(super) struct Bounds {
 
 /// A group in the making.
 pub(super) struct Group<'a> {
-    engine: &'a Engine,
+    pub(super) engine: &'a Engine,
     pub(super) meta: MetaRow,
     pub(super) writes: Writes,
     pub(super) effects: Vec<Effect>,
@@ -66,16 +67,16 @@ impl<'a> Group<'a> {
         Ok(&self.writes)
     }
 
-    fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
+    pub(super) fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
         self.writes.insert((table, key), Some(value));
     }
 
-    fn remove(&mut self, table: Table, key: Vec<u8>) {
+    pub(super) fn remove(&mut self, table: Table, key: Vec<u8>) {
         self.writes.insert((table, key), None);
     }
 
     /// The value as this group would leave it.
-    fn get<T: serde::de::DeserializeOwned>(&self, table: Table, key: &[u8]) -> Result<Option<T>, StoreError> {
+    pub(super) fn get<T: serde::de::DeserializeOwned>(&self, table: Table, key: &[u8]) -> Result<Option<T>, StoreError> {
         let decoded = match self.writes.get(&(table, key.to_vec())) {
             Some(value) => value.as_deref().map(row::decode),
             None => self.engine.get(table, key)?.map(|value| row::decode(&value)),
@@ -93,8 +94,12 @@ impl<'a> Group<'a> {
         }
         for sink in sinks {
             let (key, next) = (key::sink_name(&sink.0), self.meta.sinks + 1);
-            numbers.1.push(self.get_or_put(key, next)?);
-            self.meta.sinks = self.meta.sinks.max(numbers.1.last().copied().unwrap_or(0));
+            let number = self.get_or_put(key, next)?;
+            if number > self.meta.sinks {
+                self.meta.sinks = number;
+                self.put(Table::Meta, key::sink(number), row::encode(&SinkRow::default()));
+            }
+            numbers.1.push(number);
         }
         Ok(numbers)
     }
@@ -123,7 +128,7 @@ impl<'a> Group<'a> {
             self.write_chunks(&key::marks_prefix(feed), |chunk| key::marks(feed, chunk), entries::encode_marks(marks))?;
         }
         self.append_cold(feed, &update.cold)?;
-        self.append_events(feed, update, packs)?;
+        self.append_events(feed, update.scene.time, &update.events, packs)?;
         self.claims.extend(update.claims.iter().cloned());
         Ok(Recorded { applied: true, events: update.events.len() })
     }
@@ -191,8 +196,15 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    fn append_events(&mut self, feed: u32, update: &Update, packs: &Prepared) -> Result<(), StoreError> {
-        let mut events = update.events.iter();
+    /// Writes events and lets them enter the lanes of the sinks that want them. Those of no feed have the number 0.
+    pub(super) fn append_events(
+        &mut self,
+        feed: u32,
+        now: Timestamp,
+        events: &[(Happening, Vec<Destination>)],
+        packs: &Prepared,
+    ) -> Result<(), StoreError> {
+        let mut events = events.iter();
         for pack in &packs.0 {
             let first = self.meta.sequence + 1;
             for (part, piece) in (0..).zip(&pack.pieces) {
@@ -205,21 +217,22 @@ impl<'a> Group<'a> {
                     lanes.entry(Lane { sink: *sink, track }).or_default().push(place);
                 }
             }
-            for (lane, places) in lanes {
-                self.enter(lane, QueueRow { pack: first, places }, update.scene.time)?;
-            }
+            self.enter(first, lanes, now)?;
             self.meta.sequence += u64::from(pack.events);
         }
         Ok(())
     }
 
-    fn enter(&mut self, lane: Lane, queue: QueueRow, at: Timestamp) -> Result<(), StoreError> {
-        let mut state: LaneRow = self.get(Table::Outbox, &key::lane(lane))?.unwrap_or_default();
-        let count = queue.places.len() as u64;
-        self.put(Table::Outbox, key::queue(lane, state.entered + 1), row::encode(&queue));
-        state.entered += count;
-        self.put(Table::Outbox, key::lane(lane), row::encode(&state));
-        self.effects.push(Effect::Entered { lane, count, at });
+    /// Events of one pack enter lanes, each by its place in the pack.
+    pub(super) fn enter(&mut self, pack: u64, lanes: BTreeMap<Lane, Vec<u16>>, at: Timestamp) -> Result<(), StoreError> {
+        for (lane, places) in lanes {
+            let mut state: LaneRow = self.get(Table::Outbox, &key::lane(lane))?.unwrap_or_default();
+            let count = places.len() as u64;
+            self.put(Table::Outbox, key::queue(lane, state.entered + 1), row::encode(&QueueRow { pack, places }));
+            state.entered += count;
+            self.put(Table::Outbox, key::lane(lane), row::encode(&state));
+            self.effects.push(Effect::Entered { lane, count, at });
+        }
         Ok(())
     }
 

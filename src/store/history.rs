@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::StoreError;
 use super::engine::Engine;
 use super::key::{self, Table};
 use super::pack::Pack;
 use super::row::{self, DeadRow, LaneRow, QueueRow};
+use super::{StoreError, again};
 use crate::domain::delivery::{Lane, Order};
 use crate::domain::event::EventId;
 use crate::domain::history::{Fate, Remembered, Told};
@@ -33,9 +33,9 @@ pub(super) fn remembered(engine: &Engine, feed: u32, name: Alias) -> Result<(Vec
 
 /// The events of `feed` with these ids, that were told between the two times.
 pub(super) fn told(engine: &Engine, feed: u32, ids: &HashSet<EventId>, between: (Timestamp, Timestamp)) -> Result<Vec<Told>, StoreError> {
-    let (mut found, mut from) = (vec![], first_since(engine, between.0)?);
+    let (mut found, mut from) = (vec![], again::first_since(engine, between.0)?);
     for _ in 0..MOST_PACKS {
-        let Some((first, head)) = pack_from(engine, from)? else { break };
+        let Some((first, head)) = again::next_pack(engine, from)? else { break };
         if head.time > between.1 || found.len() == ids.len() {
             break;
         }
@@ -55,27 +55,6 @@ pub(super) fn told(engine: &Engine, feed: u32, ids: &HashSet<EventId>, between: 
     Ok(found)
 }
 
-/// The first pack from that sequence on.
-fn pack_from(engine: &Engine, from: u64) -> Result<Option<(u64, super::pack::PackHead)>, StoreError> {
-    let Some((key, value)) = engine.scan(Table::Event, &[], &key::pack(from, 0), 1)?.into_iter().next() else { return Ok(None) };
-    let head = Pack::head(&value).map_err(|_| engine.damaged_row(Table::Event))?;
-    Ok(Some((key::pack_first(&key), head)))
-}
-
-/// The sequence from which on events are not older than `time`: they are stored in the order of time.
-fn first_since(engine: &Engine, time: Timestamp) -> Result<u64, StoreError> {
-    let last = engine.last(Table::Event, &[])?.map_or(0, |(key, _)| key::pack_first(&key));
-    let (mut low, mut high) = (0, last);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match pack_from(engine, middle)? {
-            Some((first, head)) if head.time < time => low = first + u64::from(head.events),
-            _ => high = middle,
-        }
-    }
-    Ok(low)
-}
-
 fn fate(engine: &Engine, feed: u32, sink: u32, pack: u64, sequence: u64) -> Result<Fate, StoreError> {
     let damaged = |_| engine.damaged_row(Table::Outbox);
     if let Some(value) = engine.get(Table::Outbox, &key::dead(sink, sequence))? {
@@ -83,8 +62,8 @@ fn fate(engine: &Engine, feed: u32, sink: u32, pack: u64, sequence: u64) -> Resu
         return Ok(Fate::Dead { at: dead.at, reason: dead.reason });
     }
     // How the lanes were laid out when it was told is not written down.
-    for order in [Order::Feed, Order::Sink, Order::None] {
-        let lane = Lane { sink, track: order.track(feed, sequence) };
+    let lanes = [Order::Feed, Order::Sink, Order::None].map(|order| Lane { sink, track: order.track(feed, sequence) });
+    for lane in lanes.into_iter().flat_map(|lane| [lane, lane.again()]) {
         let Some(value) = engine.get(Table::Outbox, &key::lane(lane))? else { continue };
         let state: LaneRow = row::decode(&value).map_err(damaged)?;
         for (key, value) in engine.scan(Table::Outbox, &key::queue_prefix(lane), &[], usize::MAX)? {

@@ -13,12 +13,13 @@ pub(super) enum Table {
     Event,
     /// `q`, lane, number in the lane → events that wait; `l`, lane → how far the lane is; `d`, sink, sequence → a dead letter.
     Outbox,
-    /// `state`; `f` and a feed's name, `s` and a sink's name → its number; `c`, chunk → claims.
+    /// `!` → how far the store is; `f` and a feed's name, `s` and a sink's name → its number; `k`, sink number → what is remembered of it;
+    /// `p`, feed number → it is paused; `c`, chunk → claims.
     Meta,
 }
 
 /// The one row that every commit writes.
-pub(super) const META_STATE: &[u8] = b"state";
+pub(super) const META_STATE: &[u8] = b"!";
 
 pub(super) fn feed_name(name: &str) -> Vec<u8> {
     [b"f", name.as_bytes()].concat()
@@ -26,6 +27,23 @@ pub(super) fn feed_name(name: &str) -> Vec<u8> {
 
 pub(super) fn sink_name(name: &str) -> Vec<u8> {
     [b"s", name.as_bytes()].concat()
+}
+
+pub(super) fn sink(number: u32) -> Vec<u8> {
+    [b"k", &number.to_be_bytes()[..]].concat()
+}
+
+pub(super) fn paused_feeds() -> &'static [u8] {
+    b"p"
+}
+
+pub(super) fn paused_feed(number: u32) -> Vec<u8> {
+    [paused_feeds(), &number.to_be_bytes()].concat()
+}
+
+/// The number of the feed at the end of its key.
+pub(super) fn feed_of(key: &[u8]) -> u32 {
+    tail(key).map_or(0, u32::from_be_bytes)
 }
 
 pub(super) fn feed(number: u32) -> Vec<u8> {
@@ -112,6 +130,10 @@ pub(super) fn dead(sink: u32, sequence: u64) -> Vec<u8> {
     [b"d", &sink.to_be_bytes()[..], &sequence.to_be_bytes()].concat()
 }
 
+pub(super) fn dead_of(sink: u32) -> Vec<u8> {
+    [dead_letters(), &sink.to_be_bytes()].concat()
+}
+
 pub(super) fn dead_letters() -> &'static [u8] {
     b"d"
 }
@@ -131,6 +153,13 @@ mod tests {
 
     use super::*;
 
+    /// Whatever a user calls feeds and sinks.
+    #[test]
+    fn no_name_makes_the_key_of_another_row() {
+        let letters = [META_STATE, b"f", b"s", b"k", paused_feeds(), claims_prefix()].map(|key| key.first().copied());
+        assert_eq!(letters.iter().collect::<std::collections::BTreeSet<_>>().len(), letters.len());
+    }
+
     proptest! {
         #[test]
         fn byte_order_is_number_order(a: (u32, u32, u64), b: (u32, u32, u64)) {
@@ -146,6 +175,7 @@ mod tests {
             prop_assert_eq!(lane_of(&lane(at)), Some(at));
             prop_assert_eq!(number(&queue(at, n)), n);
             prop_assert_eq!((number(&dead(sink, n)), dead_sink(&dead(sink, n))), (n, sink));
+            prop_assert_eq!(feed_of(&paused_feed(sink)), sink);
             prop_assert_eq!(pack_first(&pack(n, chunk_no)), n);
             prop_assert_eq!((chunk(&hot(sink, chunk_no)), chunk(&cold(sink, chunk_no))), (chunk_no, chunk_no));
         }

@@ -15,6 +15,8 @@ pub(super) struct Lanes {
 struct SinkLanes {
     /// Not under way, by when they may be tried.
     due: BTreeSet<(Timestamp, u32)>,
+    /// The same of lanes with what is sent once more.
+    again: BTreeSet<(Timestamp, u32)>,
     /// Every lane that is not empty; `None` while its head is under way.
     tracks: HashMap<u32, Option<Timestamp>>,
     waiting: u64,
@@ -30,11 +32,13 @@ impl Lanes {
         }
     }
 
-    /// Takes the lane that has waited longest of those that may be tried; it is under way until settled or released.
-    pub(super) fn claim(&mut self, sink: u32, now: Timestamp) -> Option<Lane> {
+    /// Takes the lane that has waited longest of those that may be tried; it is under way until settled or released. One with what is sent
+    /// once more is taken only when `again` allows, and when no other may be tried.
+    pub(super) fn claim(&mut self, sink: u32, now: Timestamp, again: bool) -> Option<Lane> {
         let lanes = self.sinks.get_mut(&sink)?;
-        let (at, track) = lanes.due.first().copied().filter(|(at, _)| *at <= now)?;
-        lanes.due.remove(&(at, track));
+        let first = |due: &BTreeSet<_>| due.first().copied().filter(|(at, _)| *at <= now);
+        let (at, track) = first(&lanes.due).or_else(|| first(&lanes.again).filter(|_| again))?;
+        lanes.due_of(track).remove(&(at, track));
         lanes.tracks.insert(track, None);
         Some(Lane { sink, track })
     }
@@ -63,16 +67,19 @@ impl Lanes {
     /// The consumer is back: whatever waits for a later attempt may be tried now.
     pub(super) fn hasten(&mut self, sink: u32, now: Timestamp) {
         let Some(lanes) = self.sinks.get_mut(&sink) else { return };
-        let late: Vec<_> = lanes.due.iter().rev().take_while(|(at, _)| *at > now).copied().collect();
-        for (at, track) in late {
-            lanes.due.remove(&(at, track));
+        let late = |due: &BTreeSet<(Timestamp, u32)>| due.iter().rev().take_while(|(at, _)| *at > now).copied().collect::<Vec<_>>();
+        for (at, track) in [late(&lanes.due), late(&lanes.again)].concat() {
+            lanes.due_of(track).remove(&(at, track));
             lanes.set(track, now);
         }
     }
 
-    /// When the next lane of a sink may be tried; `Timestamp::MAX` when none waits.
-    pub(super) fn next_due(&self, sink: u32) -> Timestamp {
-        self.sinks.get(&sink).and_then(|s| s.due.first()).map_or(Timestamp::MAX, |(at, _)| *at)
+    /// When the next lane of a sink may be tried; `Timestamp::MAX` when none waits. Those with what is sent once more count only when
+    /// `again` allows.
+    pub(super) fn next_due(&self, sink: u32, again: bool) -> Timestamp {
+        let first = |due: &BTreeSet<(Timestamp, u32)>| due.first().map_or(Timestamp::MAX, |(at, _)| *at);
+        let due = |lanes: &SinkLanes| if again { first(&lanes.due).min(first(&lanes.again)) } else { first(&lanes.due) };
+        self.sinks.get(&sink).map_or(Timestamp::MAX, due)
     }
 
     /// How many events wait for a sink.
@@ -84,7 +91,11 @@ impl Lanes {
 impl SinkLanes {
     fn set(&mut self, track: u32, at: Timestamp) {
         self.tracks.insert(track, Some(at));
-        self.due.insert((at, track));
+        self.due_of(track).insert((at, track));
+    }
+
+    fn due_of(&mut self, track: u32) -> &mut BTreeSet<(Timestamp, u32)> {
+        if (Lane { sink: 0, track }).is_again() { &mut self.again } else { &mut self.due }
     }
 }
 
@@ -100,16 +111,16 @@ mod tests {
         let mut lanes = Lanes::default();
         lanes.enter(A, 2, Timestamp(10));
         lanes.enter(B, 1, Timestamp(11));
-        assert_eq!((lanes.next_due(1), lanes.waiting(1)), (Timestamp(10), 3));
-        assert_eq!(lanes.claim(1, Timestamp(9)), None);
-        assert_eq!(lanes.claim(1, Timestamp(12)), Some(A));
+        assert_eq!((lanes.next_due(1, true), lanes.waiting(1)), (Timestamp(10), 3));
+        assert_eq!(lanes.claim(1, Timestamp(9), true), None);
+        assert_eq!(lanes.claim(1, Timestamp(12), true), Some(A));
         lanes.enter(A, 1, Timestamp(12));
-        assert_eq!(lanes.claim(1, Timestamp(12)), Some(B));
-        assert_eq!(lanes.claim(1, Timestamp(12)), None);
+        assert_eq!(lanes.claim(1, Timestamp(12), true), Some(B));
+        assert_eq!(lanes.claim(1, Timestamp(12), true), None);
         lanes.settled(A, Some(Timestamp(13)), true);
         lanes.settled(B, None, true);
-        assert_eq!((lanes.next_due(1), lanes.waiting(1)), (Timestamp(13), 2));
-        assert_eq!((lanes.next_due(2), lanes.waiting(2)), (Timestamp::MAX, 0));
+        assert_eq!((lanes.next_due(1, true), lanes.waiting(1)), (Timestamp(13), 2));
+        assert_eq!((lanes.next_due(2, true), lanes.waiting(2)), (Timestamp::MAX, 0));
     }
 
     #[test]
@@ -117,14 +128,29 @@ mod tests {
         let mut lanes = Lanes::default();
         lanes.enter(A, 1, Timestamp(0));
         lanes.enter(B, 1, Timestamp(0));
-        assert_eq!(lanes.claim(1, Timestamp(0)), Some(A));
+        assert_eq!(lanes.claim(1, Timestamp(0), true), Some(A));
         lanes.release(A, Timestamp(5));
         lanes.release(B, Timestamp(9));
-        assert_eq!(lanes.claim(1, Timestamp(0)), Some(B));
+        assert_eq!(lanes.claim(1, Timestamp(0), true), Some(B));
         lanes.settled(B, Some(Timestamp(900)), false);
-        assert_eq!(lanes.claim(1, Timestamp(5)), Some(A));
+        assert_eq!(lanes.claim(1, Timestamp(5), true), Some(A));
         lanes.settled(A, None, true);
         lanes.hasten(1, Timestamp(6));
-        assert_eq!(lanes.claim(1, Timestamp(6)), Some(B));
+        assert_eq!(lanes.claim(1, Timestamp(6), true), Some(B));
+    }
+
+    #[test]
+    fn d34_what_is_sent_once_more_waits_for_news_and_for_room() {
+        let mut lanes = Lanes::default();
+        lanes.enter(A.again(), 2, Timestamp(1));
+        lanes.enter(B, 1, Timestamp(5));
+        assert_eq!((lanes.next_due(1, true), lanes.next_due(1, false)), (Timestamp(1), Timestamp(5)));
+        assert_eq!(lanes.claim(1, Timestamp(5), true), Some(B));
+        assert_eq!(lanes.claim(1, Timestamp(5), false), None);
+        assert_eq!(lanes.claim(1, Timestamp(5), true), Some(A.again()));
+        lanes.settled(A.again(), Some(Timestamp(900)), true);
+        assert_eq!(lanes.claim(1, Timestamp(6), true), None);
+        lanes.hasten(1, Timestamp(6));
+        assert_eq!((lanes.claim(1, Timestamp(6), true), lanes.waiting(1)), (Some(A.again()), 2));
     }
 }

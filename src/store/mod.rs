@@ -5,9 +5,11 @@
 //! - After any error the database handle is dead: it is dropped, opened again, and what was not acknowledged is applied once more.
 //! - Signatures name domain types only, so that another engine can stand behind them.
 
+mod again;
 mod attempts;
 mod engine;
 mod entries;
+mod errand;
 mod error;
 mod group;
 mod guard;
@@ -15,6 +17,7 @@ mod history;
 mod key;
 mod lanes;
 mod load;
+mod outbox;
 mod pack;
 mod reader;
 mod row;
@@ -43,6 +46,7 @@ use attempts::Attempts;
 use engine::Engine;
 pub use error::StoreError;
 use lanes::Lanes;
+pub use outbox::Since;
 use pack::Prepared;
 
 /// Commits that may wait for the writer.
@@ -97,6 +101,8 @@ struct Shared {
     /// Groups that are on the disk.
     group: AtomicU64,
     sequence: AtomicU64,
+    /// Held by whoever deletes events of the past, or lets them enter lanes: what is being looked at is not deleted.
+    past: tokio::sync::Mutex<()>,
     _lock: guard::Lock,
 }
 
@@ -143,6 +149,7 @@ impl Store {
             closed: AtomicBool::new(false),
             group: AtomicU64::new(meta.group),
             sequence: AtomicU64::new(meta.sequence),
+            past: tokio::sync::Mutex::new(()),
             _lock: lock,
         });
         let (commits, jobs) = mpsc::channel(WAITING_COMMITS);
@@ -254,16 +261,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Closed`]. Trouble with the disk is waited out.
     pub async fn record(&self, feed: u32, update: Update) -> Result<Recorded, StoreError> {
-        let packs = Prepared::new(feed, &update);
+        let packs = Prepared::new(feed, &update.scene, &update.events);
         let recorded = self.commit(|answer| writer::Job::Record(feed, Box::new(update), packs, answer)).await?;
         self.shared.attempts.end(feed);
         Ok(recorded)
     }
 
-    /// Takes a lane of `sink` that may be tried at `now`. It is under way until it is settled or released.
+    /// Takes a lane of `sink` that may be tried at `now`. It is under way until it is settled or released. One with what is sent once more
+    /// is taken only when `again` allows, and when no other may be tried.
     #[must_use]
-    pub fn claim(&self, sink: u32, now: Timestamp) -> Option<Lane> {
-        self.shared.lanes().claim(sink, now)
+    pub fn claim(&self, sink: u32, now: Timestamp, again: bool) -> Option<Lane> {
+        self.shared.lanes().claim(sink, now, again)
     }
 
     /// Gives a claimed lane back without a result.
@@ -276,10 +284,10 @@ impl Store {
         self.shared.lanes().hasten(sink, now);
     }
 
-    /// When the next lane of a sink may be tried; `Timestamp::MAX` when none waits.
+    /// When the next lane of a sink may be tried, see [`Store::claim`]; `Timestamp::MAX` when none waits.
     #[must_use]
-    pub fn next_due(&self, sink: u32) -> Timestamp {
-        self.shared.lanes().next_due(sink)
+    pub fn next_due(&self, sink: u32, again: bool) -> Timestamp {
+        self.shared.lanes().next_due(sink, again)
     }
 
     /// The head of a lane; `Err` with its number in the lane when the stored event cannot be read.
@@ -304,6 +312,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Closed`].
     pub async fn prune(&self, now: Timestamp, retention: Duration) -> Result<(), StoreError> {
+        let _past = self.shared.past.lock().await;
         let needed = self.read(reader::oldest_needed).await?;
         let bounds =
             group::Bounds { events: now.before(retention), needed, dead: now.before(DEAD_RETENTION), claims: now.before(story::WINDOW) };
@@ -363,5 +372,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
     thread.map_err(|e| StoreError::io("start a thread for", Path::new(name), e))
 }
 
+#[cfg(test)]
+mod outbox_tests;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Damaged, LARGEST, seal, unseal};
 use crate::domain::event::{Event, Happening, Scene};
-use crate::domain::plan::{Destination, Update};
+use crate::domain::plan::Destination;
 use crate::domain::time::Timestamp;
 
 /// Events in one pack, and bytes of their JSON; one event may be larger, alone.
@@ -25,13 +25,13 @@ pub(super) struct PreparedPack {
 }
 
 impl Prepared {
-    pub(super) fn new(feed: u32, update: &Update) -> Self {
+    pub(super) fn new(feed: u32, scene: &Scene, events: &[(Happening, Vec<Destination>)]) -> Self {
         let mut packs = vec![];
-        let mut rest = update.events.as_slice();
+        let mut rest = events;
         while !rest.is_empty() {
             let (now, later) = rest.split_at(pack_length(rest));
             let events = u16::try_from(now.len()).unwrap_or(u16::MAX);
-            packs.push(PreparedPack { events, pieces: pack(feed, &update.scene, now) });
+            packs.push(PreparedPack { events, pieces: pack(feed, scene, now) });
             rest = later;
         }
         Self(packs)

@@ -11,9 +11,10 @@ use super::engine::Engine;
 use super::entries;
 use super::key::{self, Table};
 use super::pack::Pack;
-use super::row::{self, LaneRow, QueueRow};
+use super::row::{self, DeadRow, LaneRow, QueueRow, SinkRow};
 use super::{FeedRows, Shared, StoreError, writer};
-use crate::domain::delivery::{Delivery, Lane};
+use crate::domain::delivery::{DeadLetter, Delivery, Lane};
+use crate::domain::event::Event;
 use crate::domain::feed::FeedState;
 use crate::domain::identity::Alias;
 use crate::domain::memory::{Cold, Memory};
@@ -125,18 +126,23 @@ pub(super) fn head(engine: &Engine, lane: Lane) -> Result<Option<Result<Delivery
         return Ok(None);
     }
     let lane_seq = state.settled + 1;
-    let event = || {
+    let head = || {
         let (key, value) = engine.scan(Table::Outbox, &key::queue_prefix(lane), &[], 1).ok()?.into_iter().next()?;
         let queue: QueueRow = row::decode(&value).ok()?;
         let place = *queue.places.get(usize::try_from(lane_seq.checked_sub(key::number(&key))?).ok()?)?;
-        let pieces = engine.scan(Table::Event, &queue.pack.to_be_bytes(), &[], usize::MAX).ok()?;
-        let pieces: Vec<_> = pieces.into_iter().map(|(_, value)| value).collect();
-        Pack::join(&pieces).ok()?.into_events(queue.pack).into_iter().nth(usize::from(place))
+        event(engine, queue.pack, u64::from(place))
     };
-    Ok(Some(match event() {
+    Ok(Some(match head() {
         Some(event) => Ok(Delivery { lane, event, lane_seq, trials: state.trials }),
         None => Err(lane_seq),
     }))
+}
+
+/// An event by its place in a pack, if it can be read.
+fn event(engine: &Engine, pack: u64, place: u64) -> Option<Event> {
+    let pieces = engine.scan(Table::Event, &pack.to_be_bytes(), &[], usize::MAX).ok()?;
+    let pieces: Vec<_> = pieces.into_iter().map(|(_, value)| value).collect();
+    Pack::join(&pieces).ok()?.into_events(pack).into_iter().nth(usize::try_from(place).ok()?)
 }
 
 /// The lowest sequence that something waits for: events from there on must stay. `u64::MAX` when nothing waits.
@@ -151,7 +157,29 @@ pub(super) fn oldest_needed(engine: &Engine) -> Result<u64, StoreError> {
         }
     }
     for (_, value) in engine.scan(Table::Outbox, key::dead_letters(), &[], usize::MAX)? {
-        oldest = oldest.min(row::decode::<row::DeadRow>(&value).map_or(oldest, |dead| dead.pack));
+        oldest = oldest.min(row::decode::<DeadRow>(&value).map_or(oldest, |dead| dead.pack));
     }
     Ok(oldest)
+}
+
+/// The dead letters of a sink behind a sequence.
+pub(super) fn dead_letters(engine: &Engine, sink: u32, after: u64, most: usize) -> Result<Vec<DeadLetter>, StoreError> {
+    let rows = engine.scan(Table::Outbox, &key::dead_of(sink), &key::dead(sink, after.saturating_add(1)), most)?;
+    let letters = rows.into_iter().map(|(key, value)| {
+        let row: DeadRow = row::decode(&value).map_err(|_| engine.damaged_row(Table::Outbox))?;
+        let sequence = key::number(&key);
+        let event = event(engine, row.pack, sequence.saturating_sub(row.pack));
+        Ok(DeadLetter { sink, sequence, at: row.at, reason: row.reason, event })
+    });
+    letters.collect()
+}
+
+pub(super) fn sink_row(engine: &Engine, sink: u32) -> Result<SinkRow, StoreError> {
+    let Some(value) = engine.get(Table::Meta, &key::sink(sink))? else { return Ok(SinkRow::default()) };
+    row::decode(&value).map_err(|_| engine.damaged_row(Table::Meta))
+}
+
+pub(super) fn paused_feeds(engine: &Engine) -> Result<HashSet<u32>, StoreError> {
+    let rows = engine.scan(Table::Meta, key::paused_feeds(), &[], usize::MAX)?;
+    Ok(rows.iter().map(|(key, _)| key::feed_of(key)).collect())
 }

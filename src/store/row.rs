@@ -8,7 +8,7 @@ use crate::domain::delivery::Trials;
 use crate::domain::time::Timestamp;
 
 /// The version of every layout. A store with another one is refused; from the first release on, one with a lower one is migrated.
-pub(super) const VERSION: u8 = 5;
+pub(super) const VERSION: u8 = 6;
 
 /// No value is larger: sled puts a leaf of sixteen 8 KiB values into a file that it never syncs.
 pub(super) const LARGEST: usize = 4096;
@@ -84,6 +84,34 @@ pub(super) struct QueueRow {
     pub(super) pack: u64,
     /// Their places in the pack.
     pub(super) places: Vec<u16>,
+}
+
+/// What is remembered of a sink, beside what waits for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SinkRow {
+    /// Whether an operator has paused it.
+    pub(super) paused: bool,
+    /// Whether it has had what a new sink begins with.
+    pub(super) welcome: Welcome,
+    /// Since when operators have been told that nothing reaches it.
+    pub(super) disabled: Option<Timestamp>,
+}
+
+/// What a new sink begins with: the events of the past that it is configured to want.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Welcome {
+    /// Nothing was given yet.
+    #[default]
+    New,
+    /// The events from `next` to `until` are still to be given.
+    Owed {
+        /// A sequence.
+        next: u64,
+        /// A sequence.
+        until: u64,
+    },
+    /// All was given.
+    Given,
 }
 
 /// A dead letter; its key holds sink and sequence.

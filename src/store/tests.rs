@@ -14,14 +14,14 @@ use crate::domain::story::Claim;
 use crate::domain::text::{Gist, Sketch};
 
 const DAY: Duration = Duration::from_secs(86_400);
-const NOW: Timestamp = Timestamp(1_732_725_900_000);
+pub(super) const NOW: Timestamp = Timestamp(1_732_725_900_000);
 
-fn open(dir: &Path) -> (Store, Closing) {
+pub(super) fn open(dir: &Path) -> (Store, Closing) {
     Store::open(&Options { dir: dir.to_owned(), cache: 8 << 20 }).unwrap()
 }
 
 /// Ends a store as a crash would leave it: nothing is written that was not before.
-async fn close(store: Store, closing: Closing) {
+pub(super) async fn close(store: Store, closing: Closing) {
     store.close().await;
     drop(store);
     tokio::task::spawn_blocking(|| closing.wait()).await.unwrap();
@@ -45,7 +45,7 @@ fn hot(n: u8) -> Hot {
 }
 
 /// A poll that found the entries `numbers`, for one sink.
-fn update(base: u64, numbers: &[u8], time: Timestamp) -> Update {
+pub(super) fn update(base: u64, numbers: &[u8], time: Timestamp) -> Update {
     let event = |n: &u8| {
         let entry = Entry { title: Some(format!("title {n}")), content: Some(Markup::Text("x".repeat(3000))), ..Entry::default() };
         let happening = Happening {
@@ -78,9 +78,9 @@ fn update(base: u64, numbers: &[u8], time: Timestamp) -> Update {
 }
 
 /// Takes heads off the sink's lanes until none is left.
-async fn drain(store: &Store) -> Vec<(u64, u64, String)> {
+pub(super) async fn drain(store: &Store) -> Vec<(u64, u64, String)> {
     let mut out = vec![];
-    while let Some(lane) = store.claim(1, Timestamp::MAX) {
+    while let Some(lane) = store.claim(1, Timestamp::MAX, true) {
         let delivery = store.head(lane).await.unwrap().unwrap().unwrap();
         out.push((delivery.event.sequence, delivery.lane_seq, delivery.event.happening.id.0.clone()));
         store.settle(lane, delivery.lane_seq, Settlement::Acknowledge, NOW).await.unwrap();
@@ -103,7 +103,7 @@ async fn what_is_recorded_is_there_after_reopening_and_delivered_in_order() {
     assert!(store.feed_state(7).await.unwrap().established);
     let expected: Vec<_> = (0..200u64).map(|n| (n + 1, n + 1, format!("evt_{n}"))).collect();
     assert_eq!(drain(&store).await, expected);
-    assert_eq!((store.backlog(1), store.next_due(1)), ((0, 0), Timestamp::MAX));
+    assert_eq!((store.backlog(1), store.next_due(1, true)), ((0, 0), Timestamp::MAX));
     close(store, closing).await;
     let (store, closing) = open(dir.path());
     assert_eq!(drain(&store).await, []);
@@ -126,16 +126,16 @@ async fn a_postponed_head_waits_and_a_settled_one_stays_settled() {
     let dir = tempfile::tempdir().unwrap();
     let (store, closing) = open(dir.path());
     store.record(7, update(0, &[1, 2], NOW)).await.unwrap();
-    let lane = store.claim(1, NOW).unwrap();
+    let lane = store.claim(1, NOW, true).unwrap();
     let later = NOW.after(DAY);
     let trials = Trials { failed: 1, next_at: later, ..Trials::default() };
     store.settle(lane, 1, Settlement::Postpone(trials.clone()), NOW).await.unwrap();
-    assert_eq!((store.claim(1, NOW), store.next_due(1)), (None, later));
+    assert_eq!((store.claim(1, NOW, true), store.next_due(1, true)), (None, later));
     close(store, closing).await;
 
     let (store, closing) = open(dir.path());
-    assert_eq!((store.claim(1, NOW), store.next_due(1)), (None, later));
-    let lane = store.claim(1, later).unwrap();
+    assert_eq!((store.claim(1, NOW, true), store.next_due(1, true)), (None, later));
+    let lane = store.claim(1, later, true).unwrap();
     assert_eq!(store.head(lane).await.unwrap().unwrap().unwrap().trials, trials);
     store.settle(lane, 1, Settlement::Acknowledge, NOW).await.unwrap();
     store.settle(lane, 1, Settlement::Acknowledge, NOW).await.unwrap();
@@ -150,7 +150,7 @@ async fn a_buried_event_is_kept_and_its_lane_moves_on() {
     let dir = tempfile::tempdir().unwrap();
     let (store, closing) = open(dir.path());
     store.record(7, update(0, &[1, 2], NOW)).await.unwrap();
-    let lane = store.claim(1, NOW).unwrap();
+    let lane = store.claim(1, NOW, true).unwrap();
     store.settle(lane, 1, Settlement::Bury("400".into()), NOW).await.unwrap();
     assert_eq!(store.backlog(1), (1, 1));
     assert_eq!(drain(&store).await, [(2, 2, "evt_2".into())]);
@@ -171,7 +171,7 @@ async fn pruning_takes_what_is_old_and_delivered_and_nothing_else() {
     }
     let events = |store: Store| async move { store.read(|e| Ok(e.scan(key::Table::Event, &[], &[], usize::MAX)?.len())).await.unwrap() };
     for _ in 0..100 {
-        let lane = store.claim(1, Timestamp::MAX).unwrap();
+        let lane = store.claim(1, Timestamp::MAX, true).unwrap();
         let head = store.head(lane).await.unwrap().unwrap().unwrap().lane_seq;
         store.settle(lane, head, Settlement::Acknowledge, NOW).await.unwrap();
     }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::engine::Engine;
+use super::errand::Errand;
 use super::group::{Bounds, Effect, Group};
 use super::pack::Prepared;
 use super::row::MetaRow;
@@ -52,6 +53,7 @@ pub(super) enum Job {
     Number(Vec<FeedId>, Vec<SinkId>, oneshot::Sender<Numbers>),
     Decide(u32, Decision, oneshot::Sender<bool>),
     Prune(Bounds, oneshot::Sender<bool>),
+    Errand(Errand, oneshot::Sender<u64>),
     /// A read failed: open the database again.
     Reopen,
     /// Look whether the store was closed.
@@ -65,6 +67,7 @@ enum Done {
     Numbered(Numbers),
     Decided(bool),
     Pruned(bool),
+    Counted(u64),
     Nothing,
 }
 
@@ -228,6 +231,7 @@ fn add(group: &mut Group<'_>, job: &Job) -> Result<Done, StoreError> {
         Job::Number(feeds, sinks, _) => Done::Numbered(group.number(feeds, sinks)?),
         Job::Decide(feed, decision, _) => Done::Decided(group.decide(*feed, *decision)?),
         Job::Prune(bounds, _) => Done::Pruned(group.prune(bounds)?),
+        Job::Errand(errand, _) => Done::Counted(errand.add(group)?),
         Job::Reopen | Job::Wake => Done::Nothing,
     })
 }
@@ -240,6 +244,7 @@ fn answer(job: Job, done: Done) {
         (Job::Number(.., answer), Done::Numbered(numbers)) => drop(answer.send(numbers)),
         (Job::Decide(.., answer), Done::Decided(held)) => drop(answer.send(held)),
         (Job::Prune(_, answer), Done::Pruned(more)) => drop(answer.send(more)),
+        (Job::Errand(_, answer), Done::Counted(count)) => drop(answer.send(count)),
         _ => {}
     }
 }

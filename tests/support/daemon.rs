@@ -94,6 +94,14 @@ impl Home {
         daemon
     }
 
+    /// Asks the daemon: the exit code, and all that is said.
+    pub async fn ctl(&self, arguments: &[&str]) -> (i32, String) {
+        let socket = self.path("state").join("control.sock");
+        let mut ctl = self.launch(&[&["ctl", "--socket", socket.to_str().unwrap()], arguments].concat());
+        let code = ctl.exit().await;
+        (code, [ctl.stdout.all(), ctl.stderr.all()].concat().join("\n"))
+    }
+
     /// Starts a command with `--config` and does not wait.
     pub fn launch(&self, arguments: &[&str]) -> Daemon {
         let socket = self.path(&format!("notify-{}", self.started.fetch_add(1, Ordering::Relaxed)));

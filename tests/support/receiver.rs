@@ -74,6 +74,11 @@ impl Arrival {
         self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers)).to_str().unwrap()
     }
 
+    /// The same; nothing if it was not sent.
+    pub fn header_or_empty(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
     /// Whether it was answered 2xx.
     pub fn accepted(&self) -> bool {
         (200..300).contains(&self.status)

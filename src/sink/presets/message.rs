@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::domain::event::{Event, EventKind, FloodReport, HealthReport, Report, What};
+use crate::domain::event::{Event, EventKind, FloodReport, HealthReport, Report, SinkReport, What};
 use crate::sink::payload;
 
 /// Bytes of a link; a longer one is left out, for a link cannot be cut.
@@ -43,6 +43,10 @@ impl Message {
             What::Entry(report) => Self::article(event, report, name),
             What::Flood(flood) => told(format!("{name}: {} of {} entries are held back", flood.held, flood.entries), held(flood)),
             What::Moved(moved) => told(format!("{name} has moved"), format!("From {}\nto {}", moved.from, moved.to)),
+            What::Sink(sink) => {
+                let (title, text) = told_of_sink(event.happening.kind, sink);
+                Self { link: None, source: format!("feedwire {}", line(&scene.instance)), ..told(title, text) }
+            }
             What::Health(health) => {
                 let (title, text) = told_of(event.happening.kind, &name, health);
                 told(title, text)
@@ -84,6 +88,18 @@ fn told_of(kind: EventKind, name: &str, health: &HealthReport) -> (String, Strin
         EventKind::Gap => (format!("{name} may have a gap"), "Every entry was new: some may have come and gone unseen.".into()),
         EventKind::Stale => (format!("{name} has fallen silent"), format!("It answers, but has had nothing new for long.{news}")),
         other => (format!("{name}: {other}"), format!("{last}{news}").trim().to_owned()),
+    }
+}
+
+/// Title and text of what happened to a sink.
+fn told_of_sink(kind: EventKind, sink: &SinkReport) -> (String, String) {
+    let name = line(&sink.id);
+    let error = sink.error.as_deref().map_or_else(String::new, |error| format!(" The last failure: {error}."));
+    let since = sink.since.as_deref().map_or_else(String::new, |at| format!(" since {at}"));
+    match kind {
+        EventKind::SinkDisabled => (format!("{name} takes nothing"), format!("{} events wait{since}.{error}", sink.waiting)),
+        EventKind::SinkRecovered => (format!("{name} takes events again"), format!("It took none{since}; {} wait.", sink.waiting)),
+        _ => (format!("A test of {name}"), "It works.".into()),
     }
 }
 
