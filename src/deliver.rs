@@ -136,7 +136,7 @@ impl Deliverer {
         let event =
             Event { sequence: self.store.sequence(), scene: Arc::new(self.scene(now)), happening: self.happening(EventKind::Ping, now) };
         let lane = Lane { sink: self.number(), track: 0 };
-        self.sink.deliver(&Delivery { lane, event, lane_seq: 0, trials: Trials::default() }, now).await
+        self.sink.deliver(&Delivery { lane, event, more: vec![], lane_seq: 0, trials: Trials::default() }, now).await
     }
 
     /// How it is doing.
@@ -172,6 +172,7 @@ impl Deliverer {
             let mut state = self.state();
             (state.paused, state.disabled) = (paused, disabled);
         }
+        self.store.set_batch(self.number(), self.sink.batch());
         let mut ticks = JoinSet::new();
         loop {
             self.beat.store(clock::now().0.unsigned_abs(), Ordering::Relaxed);
@@ -230,7 +231,7 @@ impl Deliverer {
 
     /// One attempt at the head of a claimed lane.
     async fn tick(self: Arc<Self>, lane: Lane) -> Result<(), DeliverError> {
-        match self.store.head(lane).await.map_err(DeliverError::Store)? {
+        match self.store.head(lane, usize::from(self.sink.batch().max)).await.map_err(DeliverError::Store)? {
             None => self.store.release(lane, Timestamp::MAX),
             Some(Err(head)) => {
                 error!(sink = %self.id, "A stored event is damaged; it is kept as a dead letter.");
@@ -239,13 +240,15 @@ impl Deliverer {
             Some(Ok(mut delivery)) => {
                 if self.route.duplicates != Duplicates::Mark {
                     delivery.event.happening.unmark();
+                    delivery.more.iter_mut().for_each(|event| event.happening.unmark());
                 }
                 let result = self.sink.deliver(&delivery, clock::now()).await;
                 if result == Err(DeliveryError::Closed) {
                     return Err(DeliverError::Closed);
                 }
                 let settlement = self.judge(&delivery, result);
-                self.settle(lane, delivery.lane_seq, settlement).await?;
+                let head = if settlement == Settlement::Acknowledge { delivery.last_seq() } else { delivery.lane_seq };
+                self.settle(lane, head, settlement).await?;
                 self.announce().await?;
             }
         }
@@ -313,7 +316,7 @@ impl Deliverer {
         let result = state.health.observe(&self.schedule, event, result, now);
         match &result {
             Ok(()) => {
-                state.delivered += 1;
+                state.delivered += delivery.count() as u64;
                 state.last_success = Some(now);
                 state.last_error = None;
             }

@@ -285,3 +285,42 @@ async fn d36_a_template_that_fails_gives_nothing_up_and_a_mended_one_applies_to_
     assert_eq!((bodies, calls[0].headers["content-type"].to_str().unwrap()), (publisher.published(), "text/plain"));
     assert!(!daemon.stderr.all().iter().any(|line| line.contains("dead letter")));
 }
+
+/// A batch is an array, the same bytes at each repetition; what is refused in it is found, and costs its neighbours nothing.
+#[tokio::test]
+async fn d27_a_batch_goes_whole_and_one_bad_event_in_it_is_found() {
+    let origin = Origin::start().await;
+    let service = Service::start("").await;
+    let publisher = Publisher::new(&origin, "/feed");
+    publisher.publish(10);
+    service.answer_once(503, "");
+    let sink = format!(
+        "[sinks.hook.webhook]\nurl = {:?}\nbatch = {{ max = 4, wait = \"100ms\" }}\ncontent_type = \"cloudevents\"\nsecrets = [{{ credential = \"hook\" }}]\n",
+        service.url("/")
+    );
+    let home = home(&(feed("a", &publisher) + &sink)).retry("1ms");
+    let _daemon = home.start().await;
+    let calls = service.received(4).await;
+    let articles = |n: usize| {
+        let events = calls[n].json();
+        let ids = events.as_array().unwrap().iter().map(|e| e["data"]["entry"]["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let published = publisher.published();
+    assert_eq!([articles(0), articles(1), articles(2), articles(3)], [&published[..4], &published[..4], &published[4..8], &published[8..]]);
+    let header = |n: usize, name: &str| calls[n].headers[name].to_str().unwrap().to_owned();
+    assert_eq!((header(0, "webhook-id"), &calls[0].body), (header(1, "webhook-id"), &calls[1].body));
+    assert!(header(1, "webhook-id").starts_with("bat_") && header(1, "webhook-id") != header(2, "webhook-id"));
+    assert_eq!(["content-type", "feedwire-lane-seq"].map(|name| header(2, name)), ["application/cloudevents-batch+json", "5"]);
+    standardwebhooks::Webhook::new(SECRET).unwrap().verify(&calls[1].body, &calls[1].headers).unwrap();
+    // The third of the next four is refused.
+    publisher.publish(4);
+    for status in [400, 204, 400, 400, 400, 400] {
+        service.answer_once(status, "");
+    }
+    let calls = service.received(10).await;
+    let sizes: Vec<_> = calls[4..].iter().map(|call| call.json().as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [4, 2, 2, 1, 1, 1], "halves, then three tries of the one");
+    let calls = service.received(11).await;
+    assert_eq!(calls[10].json()[0]["data"]["entry"]["id"], publisher.published()[13]);
+}

@@ -1,6 +1,7 @@
 //! What is said of webhooks and their presets.
 
 use super::*;
+use crate::domain::delivery::Batch;
 use crate::sink::presets::Preset;
 use crate::sink::webhook::Options;
 
@@ -166,4 +167,29 @@ fn a_template_is_tried_at_once() {
     assert!(said("template = { file = \"nope\" }", "", created).contains("f.toml:7:12: cannot read the template nope"));
     assert!(said("template = { path = \"nope\" }", "", created).contains("unknown field `path`, expected `file`"));
     assert!(said("template = '{}'\npreset = \"teams\"", "", created).contains("keep one of preset and template"));
+}
+
+#[test]
+fn a_batch_has_bounds_and_is_of_events() {
+    let batch = |more: &str| {
+        let (options, _) = meant(&format!("url = \"https://h.example/\"\n{more}"));
+        (options.batch, options.content_type)
+    };
+    let of = |max, seconds| Some(Batch { max, wait: Duration::from_secs(seconds) });
+    assert_eq!(batch(""), (None, "application/json".into()));
+    assert_eq!(batch("batch = { max = 20 }"), (of(20, 5), "application/json".into()));
+    let cloud = batch("batch = { max = 2, wait = \"1m\" }\ncontent_type = \"cloudevents\"");
+    assert_eq!(cloud, (of(2, 60), "application/cloudevents-batch+json".into()));
+    complaint(
+        &hook("url = \"https://h.example/\"\nbatch = { max = 1 }\ntemplate = \"1\""),
+        "f.toml:5:9: a batch is 2 to 100 events (max), the first of which waits (wait) up to 10 minutes for others
+  |
+5 | batch = { max = 1 }
+  |         ^^^^^^^^^^^
+
+f.toml:5:9: a batch is an array of events as they are; a preset or a template makes one message of one
+  |
+5 | batch = { max = 1 }
+  |         ^^^^^^^^^^^",
+    );
 }

@@ -9,19 +9,26 @@ use super::problem::Problem;
 use super::reading::{File, LONGEST_TIME, Reading};
 use super::value::{Name, Source, web_url};
 use super::written::{self, Preset, Signature};
+use crate::domain::delivery::Batch;
 use crate::domain::event::EventKind;
 use crate::secret::Secret;
 use crate::sink::payload::Content;
 use crate::sink::{self, Scheme, presets, webhook};
+
+/// One event, and a batch of them (CloudEvents HTTP binding, 3.2 and 3.3).
+const CLOUDEVENT: &str = "application/cloudevents+json";
+const CLOUDEVENTS: &str = "application/cloudevents-batch+json";
+
+/// Events of one request at most, and how long the first waits for others.
+const MOST_AT_ONCE: u16 = 100;
+const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// A key, what is written for it, and the presets that have it.
 type Key<'w> = (&'static str, &'w Option<Spanned<Name>>, &'static [Preset]);
 
 impl Reading<'_> {
     pub(super) fn webhook(&mut self, file: &File<'_>, w: written::Webhook, events: &[EventKind]) -> webhook::Options {
-        if let Some(written) = &w.batch {
-            self.problems.push(file.at(written.span(), "batch comes with a later release; leave it out"));
-        }
         let seconds = Duration::from_secs;
         let timeout = self.time(file, w.timeout.as_ref(), Duration::from_millis(100)..=seconds(600), seconds(30));
         let max_age = self.time(file, w.max_age.as_ref(), Duration::ZERO..=LONGEST_TIME, seconds(14 * 86_400));
@@ -38,7 +45,11 @@ impl Reading<'_> {
             Some(written::Content::Text) => Content::Text,
             Some(written::Content::None) => Content::None,
         };
-        let content_type = self.content_type(file, w.content_type.as_ref(), w.template.is_some());
+        let batch = self.batch(file, &w);
+        let mut content_type = self.content_type(file, w.content_type.as_ref(), w.template.is_some());
+        if batch.is_some() && content_type == CLOUDEVENT {
+            CLOUDEVENTS.clone_into(&mut content_type);
+        }
         let template = w.template.as_ref().and_then(|written| self.template(file, written, events, content, &content_type));
         let url = self.url(file, &w.url, w.preset.as_ref().map(|p| *p.get_ref()));
         webhook::Options {
@@ -50,6 +61,7 @@ impl Reading<'_> {
             content_type,
             signature,
             secrets,
+            batch,
             idempotency_key: w.idempotency_key,
             headers: self.headers(file, w.headers),
             bearer: w.bearer.and_then(|bearer| self.secret(file, &bearer)),
@@ -57,6 +69,22 @@ impl Reading<'_> {
             max_age: (!max_age.is_zero()).then_some(max_age),
             max_in_flight,
         }
+    }
+
+    fn batch(&mut self, file: &File<'_>, w: &written::Webhook) -> Option<Batch> {
+        let written = w.batch.as_ref()?;
+        let (max, wait) = (written.get_ref().max, written.get_ref().wait.map_or(DEFAULT_WAIT, |wait| wait.0));
+        if !(2..=MOST_AT_ONCE).contains(&max) || wait > LONGEST_WAIT {
+            self.problems.push(
+                file.at(written.span(), "a batch is 2 to 100 events (max), the first of which waits (wait) up to 10 minutes for others"),
+            );
+        }
+        if w.preset.is_some() || w.template.is_some() {
+            self.problems.push(
+                file.at(written.span(), "a batch is an array of events as they are; a preset or a template makes one message of one"),
+            );
+        }
+        Some(Batch { max, wait })
     }
 
     fn signature(&mut self, file: &File<'_>, written: Option<&Spanned<Signature>>, secrets: &[Spanned<Source>]) -> Scheme {

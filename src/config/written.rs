@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use toml::Spanned;
 
 use super::value::{Backlog, Name, Network, Size, Source, Text, Time, WebUrl};
@@ -179,8 +178,15 @@ pub(super) struct Webhook {
     pub(super) content_type: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) idempotency_key: bool,
-    // Known names of a later release: refused by name, rather than as unknown or not at all.
-    pub(super) batch: Option<Spanned<IgnoredAny>>,
+    pub(super) batch: Option<Spanned<Batch>>,
+}
+
+/// `batch`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Batch {
+    pub(super) max: u16,
+    pub(super) wait: Option<Time>,
 }
 
 /// `preset`

@@ -69,17 +69,54 @@ impl Order {
     }
 }
 
-/// The head of a lane: the one event that may be attempted now.
+/// The head of a lane: what may be attempted now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// Where it waits.
     pub lane: Lane,
     /// The event.
     pub event: Event,
-    /// Its number in the lane, from 1, without gaps.
+    /// The events behind it that go along, for a sink that takes batches.
+    pub more: Vec<Event>,
+    /// The number of the first in the lane, from 1, without gaps.
     pub lane_seq: u64,
     /// How often it has been tried and how that went.
     pub trials: Trials,
+}
+
+impl Delivery {
+    /// How many events it is.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        1 + self.more.len()
+    }
+
+    /// The number in the lane of the last of them.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.lane_seq + self.more.len() as u64
+    }
+
+    /// The events, in order.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        std::iter::once(&self.event).chain(&self.more)
+    }
+}
+
+/// How many events a sink takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// At most.
+    pub max: u16,
+    /// How long the first of them waits for others.
+    pub wait: Duration,
+}
+
+impl Default for Batch {
+    /// Each event for itself, at once.
+    fn default() -> Self {
+        Self { max: 1, wait: Duration::ZERO }
+    }
 }
 
 /// What is remembered of the attempts at the head of a lane.
@@ -95,6 +132,8 @@ pub struct Trials {
     pub first_failed_at: Option<Timestamp>,
     /// The last failure in words.
     pub last_error: Option<String>,
+    /// How many events go into the next attempt, so that it is the same batch; 0 for as many as there are.
+    pub batch: u16,
 }
 
 /// Why an attempt failed, by what can be done about it. The sink classifies, for only it knows its protocol.
@@ -128,11 +167,11 @@ pub enum DeliveryError {
 /// What becomes of the head of a lane after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// Delivered: the lane moves on.
+    /// Delivered, all of it: the lane moves on.
     Acknowledge,
     /// Tried again later.
     Postpone(Trials),
-    /// Kept as a dead letter with the reason; the lane moves on.
+    /// The first event is kept as a dead letter with the reason; the lane moves on.
     Bury(String),
 }
 

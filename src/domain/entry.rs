@@ -71,6 +71,14 @@ impl Markup {
     }
 }
 
+impl Entry {
+    /// Bytes of its markup, which is most of it.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        [&self.summary, &self.content].into_iter().flatten().map(|markup| markup.source().len()).sum()
+    }
+}
+
 /// An author.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {

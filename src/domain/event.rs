@@ -121,6 +121,13 @@ impl EventId {
         Self::hash(&[instance.as_bytes(), b"sink", sink.as_bytes(), kind.as_str().as_bytes(), &at.0.to_be_bytes()])
     }
 
+    /// The id of a batch: the same events in the same order have the same.
+    #[must_use]
+    pub fn of_batch<'a>(ids: impl Iterator<Item = &'a Self>) -> Self {
+        let parts: Vec<_> = ids.map(|id| id.0.as_bytes()).collect();
+        Self(Self::hash(&parts).0.replacen("evt_", "bat_", 1))
+    }
+
     fn hash(parts: &[&[u8]]) -> Self {
         let mut hash = Context::new(&SHA256);
         for part in parts {

@@ -73,6 +73,12 @@ pub fn settle(
     };
     let failed = before.failed.saturating_add(1);
     let rejected = before.rejected.saturating_add(u32::from(refused));
+    let count = u16::try_from(delivery.count()).unwrap_or(u16::MAX);
+    if refused && count > 1 {
+        // One of them is at fault: it is looked for by halves, and the others are delivered.
+        let last_error = Some(error.to_string());
+        return Settlement::Postpone(Trials { batch: count / 2, next_at: now, last_error, ..before.clone() });
+    }
     if refused && rejected >= TRIES_OF_A_REFUSED_MESSAGE {
         return Settlement::Bury(error.to_string());
     }
@@ -86,6 +92,7 @@ pub fn settle(
         next_at,
         first_failed_at: before.first_failed_at.or(Some(now)),
         last_error: Some(error.to_string()),
+        batch: count,
     })
 }
 

@@ -25,7 +25,7 @@ fn delivery(trials: Trials) -> Delivery {
     };
     let happening = Happening { id: EventId("evt_1".into()), kind: EventKind::Created, what: What::Entry(Box::default()) };
     let event = Event { sequence: 1, scene: Arc::new(scene), happening };
-    Delivery { lane: Lane { sink: 1, track: 1 }, event, lane_seq: 1, trials }
+    Delivery { lane: Lane { sink: 1, track: 1 }, event, more: vec![], lane_seq: 1, trials }
 }
 
 fn trouble(retry_after: Option<u64>) -> DeliveryError {
@@ -67,6 +67,31 @@ fn d27_a_refused_message_is_tried_three_times() {
         }
     }
     assert_eq!(settle(&Schedule::default(), &delivery(trials), Err(refusal()), None, NOW), Settlement::Bury("400".into()));
+}
+
+/// Half of those that are refused together, until the one that is at fault stands alone.
+#[test]
+fn d27_a_batch_that_is_refused_is_halved_and_one_that_failed_stays_the_same() {
+    let batch = |count: usize, trials: Trials| {
+        let first = delivery(trials);
+        Delivery { more: vec![first.event.clone(); count - 1], ..first }
+    };
+    let mut sizes = vec![];
+    let (mut trials, mut count) = (Trials::default(), 20);
+    while count > 1 {
+        match settle(&Schedule::default(), &batch(count, trials), Err(refusal()), None, NOW) {
+            Settlement::Postpone(next) => trials = next,
+            other => panic!("{other:?}"),
+        }
+        assert_eq!((trials.next_at, trials.rejected, trials.failed), (NOW, 0, 0));
+        count = usize::from(trials.batch);
+        sizes.push(count);
+    }
+    assert_eq!(sizes, [10, 5, 2, 1]);
+    match settle(&Schedule::default(), &batch(7, Trials::default()), Err(trouble(None)), None, NOW) {
+        Settlement::Postpone(next) => assert_eq!((next.batch, next.failed), (7, 1)),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::delivery::{Delivery, DeliveryError, Order, SinkId};
+use crate::domain::delivery::{Batch, Delivery, DeliveryError, Order, SinkId};
 use crate::domain::event::EventKind;
 use crate::domain::feed::Backlog;
 use crate::domain::filter::{Duplicates, Filter};
@@ -128,6 +128,15 @@ impl Sink {
         match self {
             Self::Stdout(_) => STDOUT_IN_FLIGHT,
             Self::Webhook { max_in_flight, .. } => *max_in_flight,
+        }
+    }
+
+    /// How many events it takes at once.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        match self {
+            Self::Stdout(_) => Batch::default(),
+            Self::Webhook { webhook, .. } => webhook.batch(),
         }
     }
 

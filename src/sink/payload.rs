@@ -48,6 +48,13 @@ pub fn event(event: &Event, content: Content, cap: Option<usize>) -> Vec<u8> {
     }
 }
 
+/// The envelopes of a batch: one JSON document, an array of them, each with content up to `cap`.
+#[must_use]
+pub fn batch<'a>(events: impl Iterator<Item = &'a Event>, content: Content, cap: usize) -> Vec<u8> {
+    let bodies: Vec<_> = events.map(|one| event(one, content, Some(cap))).collect();
+    [b"[", &bodies.join(&b","[..])[..], b"]"].concat()
+}
+
 /// JSON on one line, even for those who end lines at U+2028, U+2029 and U+0085 too, as Python does.
 #[must_use]
 pub fn line(value: &impl Serialize) -> Vec<u8> {

@@ -11,8 +11,8 @@ use url::Url;
 use super::presets::Preset;
 use super::template::{Template, TemplateError};
 use super::{Scheme, SinkError, payload, signature};
-use crate::domain::delivery::{Delivery, DeliveryError};
-use crate::domain::event::Event;
+use crate::domain::delivery::{Batch, Delivery, DeliveryError};
+use crate::domain::event::EventId;
 use crate::domain::retry::LONGEST_RETRY_AFTER;
 use crate::domain::time::Timestamp;
 use crate::http::address::Policy;
@@ -44,6 +44,8 @@ pub struct Options {
     pub signature: Scheme,
     /// The first signs as current, the others too (rotation). None: unsigned.
     pub secrets: Vec<Secret>,
+    /// Events of one request; `None` sends each for itself.
+    pub batch: Option<Batch>,
     /// Whether the event's id is sent as `Idempotency-Key` too (draft-ietf-httpapi-idempotency-key-header-07).
     pub idempotency_key: bool,
     /// Extra headers.
@@ -65,6 +67,7 @@ pub struct Webhook {
     preset: Option<Preset>,
     template: Option<Template>,
     content: payload::Content,
+    batch: Option<Batch>,
     idempotency_key: bool,
     keys: Vec<signature::Key>,
     headers: HeaderMap,
@@ -91,6 +94,7 @@ impl Webhook {
             preset: options.preset.clone(),
             template: options.template.clone(),
             content: options.content,
+            batch: options.batch,
             idempotency_key: options.idempotency_key,
             url,
         })
@@ -103,7 +107,7 @@ impl Webhook {
     pub async fn deliver(&self, delivery: &Delivery, now: Timestamp) -> Result<(), DeliveryError> {
         // Mended by the operator, not by giving events up.
         let trouble = |e: TemplateError| DeliveryError::Endpoint { reason: format!("the template: {e}"), retry_after: None };
-        let (method, url, body) = self.request(&delivery.event).map_err(trouble)?;
+        let (method, url, body) = self.request(delivery).map_err(trouble)?;
         let headers = self.signed(delivery, now, &body);
         let answer = self.client.request(method, url).headers(headers).body(body).send().await;
         match answer {
@@ -112,7 +116,17 @@ impl Webhook {
         }
     }
 
-    fn request(&self, event: &Event) -> Result<(Method, Url, Vec<u8>), TemplateError> {
+    /// How many events it takes at once.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        self.batch.unwrap_or_default()
+    }
+
+    fn request(&self, delivery: &Delivery) -> Result<(Method, Url, Vec<u8>), TemplateError> {
+        let event = &delivery.event;
+        if self.batch.is_some() {
+            return Ok((Method::POST, self.url.clone(), payload::batch(delivery.events(), self.content, LARGEST_BODY)));
+        }
         if let Some(preset) = &self.preset {
             let method = if preset.puts() { Method::PUT } else { Method::POST };
             return Ok((method, preset.address(&self.url, &event.happening.id), preset.body(event)));
@@ -126,7 +140,10 @@ impl Webhook {
 
     fn signed(&self, delivery: &Delivery, now: Timestamp, body: &[u8]) -> HeaderMap {
         let mut headers = self.headers.clone();
-        let id = &delivery.event.happening.id.0;
+        let id = match self.batch {
+            None => delivery.event.happening.id.0.clone(),
+            Some(_) => EventId::of_batch(delivery.events().map(|event| &event.happening.id)).0,
+        };
         let mut put = |name: &'static str, value: String| {
             if let Ok(value) = Wire::try_from(value) {
                 headers.insert(HeaderName::from_static(name), value);
@@ -134,7 +151,7 @@ impl Webhook {
         };
         put("webhook-id", id.clone());
         put("webhook-timestamp", now.unix_seconds().to_string());
-        if let Some((name, signatures)) = signature::header(&self.keys, id, now, body) {
+        if let Some((name, signatures)) = signature::header(&self.keys, &id, now, body) {
             put(name, signatures);
         }
         if self.idempotency_key {

@@ -26,9 +26,21 @@ pub(super) const DELETIONS: usize = 400;
 /// What the lanes in memory learn when a group is on the disk.
 #[derive(Debug)]
 pub(super) enum Effect {
-    Entered { lane: Lane, count: u64, at: Timestamp },
-    Settled { lane: Lane, next: Option<Timestamp>, left: bool },
-    Buried { sink: u32, change: i64 },
+    Entered {
+        lane: Lane,
+        count: u64,
+        at: Timestamp,
+    },
+    /// So many of the head have left.
+    Settled {
+        lane: Lane,
+        next: Option<Timestamp>,
+        left: u64,
+    },
+    Buried {
+        sink: u32,
+        change: i64,
+    },
 }
 
 /// What is too old to be kept.
@@ -236,20 +248,21 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// What became of the head of a lane, which is number `head` in it. A head that is settled already stays so.
+    /// What became of the head of a lane, up to number `head` in it. A head that is settled already stays so.
     pub(super) fn settle(&mut self, lane: Lane, head: u64, settlement: &Settlement, now: Timestamp) -> Result<(), StoreError> {
         let mut state: LaneRow = self.get(Table::Outbox, &key::lane(lane))?.unwrap_or_default();
         if state.settled >= head {
             return Ok(());
         }
         if let Settlement::Postpone(trials) = settlement {
-            self.effects.push(Effect::Settled { lane, next: Some(trials.next_at), left: false });
+            self.effects.push(Effect::Settled { lane, next: Some(trials.next_at), left: 0 });
             state.trials = trials.clone();
             self.put(Table::Outbox, key::lane(lane), row::encode(&state));
             return Ok(());
         }
-        let row = self.engine.scan(Table::Outbox, &key::queue_prefix(lane), &[], 1)?;
-        if let Some((key, value)) = row.first() {
+        let left = head - state.settled;
+        let rows = self.engine.scan(Table::Outbox, &key::queue_prefix(lane), &[], usize::try_from(left).unwrap_or(usize::MAX))?;
+        for (key, value) in rows.iter().take_while(|(key, _)| key::number(key) <= head) {
             let queue: QueueRow = row::decode(value).map_err(|_| self.engine.damaged_row(Table::Outbox))?;
             let index = head.saturating_sub(key::number(key));
             if let Settlement::Bury(reason) = settlement {
@@ -265,7 +278,7 @@ impl<'a> Group<'a> {
         state = LaneRow { settled: head, entered: state.entered, ..LaneRow::default() };
         let next = (state.settled < state.entered).then_some(now);
         self.put(Table::Outbox, key::lane(lane), row::encode(&state));
-        self.effects.push(Effect::Settled { lane, next, left: true });
+        self.effects.push(Effect::Settled { lane, next, left });
         Ok(())
     }
 

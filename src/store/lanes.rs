@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::domain::delivery::Lane;
+use crate::domain::delivery::{Batch, Lane};
 use crate::domain::time::Timestamp;
 
 /// The lanes of all sinks that are not empty.
@@ -17,9 +17,21 @@ struct SinkLanes {
     due: BTreeSet<(Timestamp, u32)>,
     /// The same of lanes with what is sent once more.
     again: BTreeSet<(Timestamp, u32)>,
-    /// Every lane that is not empty; `None` while its head is under way.
-    tracks: HashMap<u32, Option<Timestamp>>,
+    /// Every lane that is not empty.
+    tracks: HashMap<u32, Track>,
     waiting: u64,
+    /// How many are sent at once, and how long the first waits for them.
+    batch: Batch,
+}
+
+#[derive(Debug)]
+struct Track {
+    /// `None` while its head is under way.
+    at: Option<Timestamp>,
+    /// How many events wait in it.
+    waiting: u64,
+    /// Whether it waits for nothing but company.
+    gathers: bool,
 }
 
 impl Lanes {
@@ -27,9 +39,24 @@ impl Lanes {
     pub(super) fn enter(&mut self, lane: Lane, count: u64, at: Timestamp) {
         let sink = self.sinks.entry(lane.sink).or_default();
         sink.waiting += count;
-        if !sink.tracks.contains_key(&lane.track) {
-            sink.set(lane.track, at);
+        let (max, wait) = (u64::from(sink.batch.max), sink.batch.wait);
+        let track = sink.tracks.entry(lane.track).or_insert(Track { at: None, waiting: 0, gathers: true });
+        let begins = track.waiting == 0;
+        track.waiting += count;
+        let full = track.gathers && track.waiting >= max;
+        match track.at {
+            Some(due) if full => {
+                sink.due_of(lane.track).remove(&(due, lane.track));
+                sink.set(lane.track, due.min(at));
+            }
+            None if begins => sink.set(lane.track, if full { at } else { at.after(wait) }),
+            _ => {}
         }
+    }
+
+    /// How many events a sink takes at once from now on.
+    pub(super) fn set_batch(&mut self, sink: u32, batch: Batch) {
+        self.sinks.entry(sink).or_default().batch = batch;
     }
 
     /// Takes the lane that has waited longest of those that may be tried; it is under way until settled or released. One with what is sent
@@ -39,14 +66,19 @@ impl Lanes {
         let first = |due: &BTreeSet<_>| due.first().copied().filter(|(at, _)| *at <= now);
         let (at, track) = first(&lanes.due).or_else(|| first(&lanes.again).filter(|_| again))?;
         lanes.due_of(track).remove(&(at, track));
-        lanes.tracks.insert(track, None);
+        if let Some(track) = lanes.tracks.get_mut(&track) {
+            (track.at, track.gathers) = (None, false);
+        }
         Some(Lane { sink, track })
     }
 
-    /// The head was settled: the next one may be tried from `next`, or the lane is empty. `left` says whether one left the lane.
-    pub(super) fn settled(&mut self, lane: Lane, next: Option<Timestamp>, left: bool) {
+    /// The head was settled: the next one may be tried from `next`, or the lane is empty. `left` says how many left the lane.
+    pub(super) fn settled(&mut self, lane: Lane, next: Option<Timestamp>, left: u64) {
         let Some(sink) = self.sinks.get_mut(&lane.sink) else { return };
-        sink.waiting = sink.waiting.saturating_sub(u64::from(left));
+        sink.waiting = sink.waiting.saturating_sub(left);
+        if let Some(track) = sink.tracks.get_mut(&lane.track) {
+            track.waiting = track.waiting.saturating_sub(left);
+        }
         match next {
             Some(at) => sink.set(lane.track, at),
             None => {
@@ -58,7 +90,7 @@ impl Lanes {
     /// The attempt was given up without a result.
     pub(super) fn release(&mut self, lane: Lane, at: Timestamp) {
         if let Some(sink) = self.sinks.get_mut(&lane.sink)
-            && sink.tracks.get(&lane.track) == Some(&None)
+            && sink.tracks.get(&lane.track).is_some_and(|track| track.at.is_none())
         {
             sink.set(lane.track, at);
         }
@@ -90,7 +122,9 @@ impl Lanes {
 
 impl SinkLanes {
     fn set(&mut self, track: u32, at: Timestamp) {
-        self.tracks.insert(track, Some(at));
+        if let Some(track) = self.tracks.get_mut(&track) {
+            track.at = Some(at);
+        }
         self.due_of(track).insert((at, track));
     }
 
@@ -101,6 +135,8 @@ impl SinkLanes {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const A: Lane = Lane { sink: 1, track: 1 };
@@ -117,8 +153,8 @@ mod tests {
         lanes.enter(A, 1, Timestamp(12));
         assert_eq!(lanes.claim(1, Timestamp(12), true), Some(B));
         assert_eq!(lanes.claim(1, Timestamp(12), true), None);
-        lanes.settled(A, Some(Timestamp(13)), true);
-        lanes.settled(B, None, true);
+        lanes.settled(A, Some(Timestamp(13)), 1);
+        lanes.settled(B, None, 1);
         assert_eq!((lanes.next_due(1, true), lanes.waiting(1)), (Timestamp(13), 2));
         assert_eq!((lanes.next_due(2, true), lanes.waiting(2)), (Timestamp::MAX, 0));
     }
@@ -132,9 +168,9 @@ mod tests {
         lanes.release(A, Timestamp(5));
         lanes.release(B, Timestamp(9));
         assert_eq!(lanes.claim(1, Timestamp(0), true), Some(B));
-        lanes.settled(B, Some(Timestamp(900)), false);
+        lanes.settled(B, Some(Timestamp(900)), 0);
         assert_eq!(lanes.claim(1, Timestamp(5), true), Some(A));
-        lanes.settled(A, None, true);
+        lanes.settled(A, None, 1);
         lanes.hasten(1, Timestamp(6));
         assert_eq!(lanes.claim(1, Timestamp(6), true), Some(B));
     }
@@ -148,9 +184,29 @@ mod tests {
         assert_eq!(lanes.claim(1, Timestamp(5), true), Some(B));
         assert_eq!(lanes.claim(1, Timestamp(5), false), None);
         assert_eq!(lanes.claim(1, Timestamp(5), true), Some(A.again()));
-        lanes.settled(A.again(), Some(Timestamp(900)), true);
+        lanes.settled(A.again(), Some(Timestamp(900)), 1);
         assert_eq!(lanes.claim(1, Timestamp(6), true), None);
         lanes.hasten(1, Timestamp(6));
         assert_eq!((lanes.claim(1, Timestamp(6), true), lanes.waiting(1)), (Some(A.again()), 2));
+    }
+
+    #[test]
+    fn a_batch_goes_when_it_is_full_or_has_waited() {
+        let (mut lanes, wait) = (Lanes::default(), Duration::from_millis(50));
+        lanes.set_batch(1, Batch { max: 3, wait });
+        lanes.enter(A, 1, Timestamp(10));
+        lanes.enter(A, 1, Timestamp(20));
+        assert_eq!(lanes.next_due(1, true), Timestamp(60), "the first waits for others");
+        lanes.enter(A, 1, Timestamp(30));
+        assert_eq!(lanes.claim(1, Timestamp(30), true), Some(A), "it is full");
+        lanes.enter(A, 2, Timestamp(31));
+        lanes.settled(A, Some(Timestamp(900)), 0);
+        lanes.enter(A, 2, Timestamp(32));
+        assert_eq!(lanes.next_due(1, true), Timestamp(900), "what failed waits for its time");
+        assert_eq!(lanes.claim(1, Timestamp(900), true), Some(A));
+        lanes.settled(A, Some(Timestamp(901)), 3);
+        assert_eq!((lanes.next_due(1, true), lanes.waiting(1)), (Timestamp(901), 4));
+        lanes.enter(B, 7, Timestamp(40));
+        assert_eq!(lanes.next_due(1, true), Timestamp(40), "it was full at once");
     }
 }

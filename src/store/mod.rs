@@ -33,7 +33,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
-use crate::domain::delivery::{Delivery, Lane, Settlement, SinkId};
+use crate::domain::delivery::{Batch, Delivery, Lane, Settlement, SinkId};
 use crate::domain::event::EventId;
 use crate::domain::feed::{Decision, FeedId, FeedState};
 use crate::domain::history::{Remembered, Told};
@@ -290,15 +290,20 @@ impl Store {
         self.shared.lanes().next_due(sink, again)
     }
 
-    /// The head of a lane; `Err` with its number in the lane when the stored event cannot be read.
+    /// How many events a sink takes at once from now on.
+    pub fn set_batch(&self, sink: u32, batch: Batch) {
+        self.shared.lanes().set_batch(sink, batch);
+    }
+
+    /// The head of a lane, with as many behind it as make `most`; `Err` with its number in the lane when the stored event cannot be read.
     ///
     /// # Errors
     /// See [`Store::feeds`].
-    pub async fn head(&self, lane: Lane) -> Result<Option<Result<Delivery, u64>>, StoreError> {
-        self.read(move |engine| reader::head(engine, lane)).await
+    pub async fn head(&self, lane: Lane, most: usize) -> Result<Option<Result<Delivery, u64>>, StoreError> {
+        self.read(move |engine| reader::head(engine, lane, most)).await
     }
 
-    /// Writes what became of the head of a lane; returns when it is on the disk, so that after a kill nothing but the attempts under
+    /// Writes what became of the head of a lane, up to number `head`; returns when it is on the disk, so that after a kill nothing but the attempts under
     /// way is repeated.
     ///
     /// # Errors

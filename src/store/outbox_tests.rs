@@ -39,7 +39,7 @@ async fn d34_a_replay_has_the_same_ids_in_order_and_leaves_the_lane_of_news_alon
     assert_eq!(store.backlog(1), (150, 0));
     store.record(7, update(2, &[250], NOW)).await.unwrap();
     let lane = store.claim(1, NOW, true).unwrap();
-    let news = store.head(lane).await.unwrap().unwrap().unwrap();
+    let news = store.head(lane, 1).await.unwrap().unwrap().unwrap();
     assert_eq!((lane.is_again(), news.lane_seq, news.event.happening.id.0.as_str()), (false, 221, "evt_250"));
     store.settle(lane, 221, Settlement::Acknowledge, NOW).await.unwrap();
     let again = drain(&store).await;
@@ -82,7 +82,7 @@ async fn d39_a_new_sink_begins_with_its_backlog_once() {
         assert_eq!((store.welcome(&late, Backlog::All, NOW).await.unwrap(), store.backlog(late.sink)), (0, (count, 0)));
         let mut got = vec![];
         while let Some(lane) = store.claim(late.sink, Timestamp::MAX, false) {
-            let delivery = store.head(lane).await.unwrap().unwrap().unwrap();
+            let delivery = store.head(lane, 1).await.unwrap().unwrap().unwrap();
             got.push(delivery.event.happening.id.0);
             store.settle(lane, delivery.lane_seq, Settlement::Acknowledge, NOW).await.unwrap();
         }
@@ -97,7 +97,7 @@ async fn d34_dead_letters_are_listed_tried_again_and_dropped() {
     let (store, closing) = open(dir.path());
     store.record(7, update(0, &[1, 2, 3, 4], NOW)).await.unwrap();
     while let Some(lane) = store.claim(1, NOW, true) {
-        let delivery = store.head(lane).await.unwrap().unwrap().unwrap();
+        let delivery = store.head(lane, 1).await.unwrap().unwrap().unwrap();
         store.settle(lane, delivery.lane_seq, Settlement::Bury(format!("400 {}", delivery.lane_seq)), NOW).await.unwrap();
     }
     assert_eq!(store.backlog(1), (0, 4));

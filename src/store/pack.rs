@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::row::{Damaged, LARGEST, seal, unseal};
+use crate::domain::entry::Entry;
 use crate::domain::event::{Event, Happening, Scene};
 use crate::domain::plan::Destination;
 use crate::domain::time::Timestamp;
@@ -41,7 +42,7 @@ impl Prepared {
 /// How many of the events go into one pack: at least one.
 fn pack_length(events: &[(Happening, Vec<Destination>)]) -> usize {
     let mut bytes = 0;
-    let markup = |h: &Happening| h.entry().map_or(0, |e| [&e.summary, &e.content].into_iter().flatten().map(|m| m.source().len()).sum());
+    let markup = |happening: &Happening| happening.entry().map_or(0, Entry::size);
     let fitting = events.iter().take(EVENTS_PER_PACK).take_while(|(happening, _)| {
         bytes += markup(happening);
         bytes <= BYTES_PER_PACK
@@ -139,7 +140,7 @@ mod tests {
 
     use super::*;
     use crate::domain::delivery::Order;
-    use crate::domain::entry::{Entry, Markup};
+    use crate::domain::entry::Markup;
     use crate::domain::event::{EventId, EventKind, Level, Report, What};
     use crate::domain::feed::FeedId;
 

@@ -14,6 +14,7 @@ use super::pack::Pack;
 use super::row::{self, DeadRow, LaneRow, QueueRow, SinkRow};
 use super::{FeedRows, Shared, StoreError, writer};
 use crate::domain::delivery::{DeadLetter, Delivery, Lane};
+use crate::domain::entry::Entry;
 use crate::domain::event::Event;
 use crate::domain::feed::FeedState;
 use crate::domain::identity::Alias;
@@ -22,6 +23,9 @@ use crate::domain::story::Stories;
 
 /// How often a read is tried, with the database opened again in between.
 const TRIES: u32 = 3;
+
+/// Bytes of markup after which a batch takes no more events.
+const BYTES_AT_ONCE: usize = 512 * 1024;
 
 /// How often it is looked whether the database is open again.
 const MENDING: Duration = Duration::from_millis(50);
@@ -119,30 +123,44 @@ pub(super) fn stories(engine: &Engine) -> Result<Stories, StoreError> {
     Ok(stories)
 }
 
-pub(super) fn head(engine: &Engine, lane: Lane) -> Result<Option<Result<Delivery, u64>>, StoreError> {
+/// The head of a lane, with those behind it if a sink takes `most` at once; `Err` with its number when it cannot be read.
+pub(super) fn head(engine: &Engine, lane: Lane, most: usize) -> Result<Option<Result<Delivery, u64>>, StoreError> {
     let Some(value) = engine.get(Table::Outbox, &key::lane(lane))? else { return Ok(None) };
     let state: LaneRow = row::decode(&value).map_err(|_| engine.damaged_row(Table::Outbox))?;
     if state.settled >= state.entered {
         return Ok(None);
     }
     let lane_seq = state.settled + 1;
-    let head = || {
-        let (key, value) = engine.scan(Table::Outbox, &key::queue_prefix(lane), &[], 1).ok()?.into_iter().next()?;
-        let queue: QueueRow = row::decode(&value).ok()?;
-        let place = *queue.places.get(usize::try_from(lane_seq.checked_sub(key::number(&key))?).ok()?)?;
-        event(engine, queue.pack, u64::from(place))
-    };
-    Ok(Some(match head() {
-        Some(event) => Ok(Delivery { lane, event, lane_seq, trials: state.trials }),
+    let most = if state.trials.batch > 0 { most.min(usize::from(state.trials.batch)) } else { most };
+    let mut events = waiting(engine, lane, lane_seq, most).into_iter();
+    Ok(Some(match events.next() {
+        Some(event) => Ok(Delivery { lane, event, more: events.collect(), lane_seq, trials: state.trials }),
         None => Err(lane_seq),
     }))
 }
 
-/// An event by its place in a pack, if it can be read.
-fn event(engine: &Engine, pack: u64, place: u64) -> Option<Event> {
+/// The events of a lane from a number on, at most `most` and not many bytes more than [`BYTES_AT_ONCE`], up to the first that cannot be read.
+fn waiting(engine: &Engine, lane: Lane, from: u64, most: usize) -> Vec<Event> {
+    let (mut events, mut bytes) = (vec![], 0);
+    let Ok(rows) = engine.scan(Table::Outbox, &key::queue_prefix(lane), &[], most) else { return events };
+    for (key, value) in rows {
+        let (Ok(queue), first) = (row::decode::<QueueRow>(&value), key::number(&key)) else { break };
+        let Some(mut pack) = unpack(engine, queue.pack) else { break };
+        for (_, place) in (first..).zip(&queue.places).filter(|(number, _)| *number >= from) {
+            let room = events.len() < most && bytes < BYTES_AT_ONCE;
+            let Some(event) = pack.get_mut(usize::from(*place)).and_then(Option::take).filter(|_| room) else { return events };
+            bytes += event.happening.entry().map_or(0, Entry::size);
+            events.push(event);
+        }
+    }
+    events
+}
+
+/// The events of a pack, each to be taken once.
+fn unpack(engine: &Engine, pack: u64) -> Option<Vec<Option<Event>>> {
     let pieces = engine.scan(Table::Event, &pack.to_be_bytes(), &[], usize::MAX).ok()?;
     let pieces: Vec<_> = pieces.into_iter().map(|(_, value)| value).collect();
-    Pack::join(&pieces).ok()?.into_events(pack).into_iter().nth(usize::try_from(place).ok()?)
+    Some(Pack::join(&pieces).ok()?.into_events(pack).into_iter().map(Some).collect())
 }
 
 /// The lowest sequence that something waits for: events from there on must stay. `u64::MAX` when nothing waits.
@@ -168,7 +186,8 @@ pub(super) fn dead_letters(engine: &Engine, sink: u32, after: u64, most: usize) 
     let letters = rows.into_iter().map(|(key, value)| {
         let row: DeadRow = row::decode(&value).map_err(|_| engine.damaged_row(Table::Outbox))?;
         let sequence = key::number(&key);
-        let event = event(engine, row.pack, sequence.saturating_sub(row.pack));
+        let place = usize::try_from(sequence.saturating_sub(row.pack)).unwrap_or(usize::MAX);
+        let event = unpack(engine, row.pack).and_then(|mut pack| pack.get_mut(place)?.take());
         Ok(DeadLetter { sink, sequence, at: row.at, reason: row.reason, event })
     });
     letters.collect()

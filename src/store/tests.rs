@@ -81,7 +81,7 @@ pub(super) fn update(base: u64, numbers: &[u8], time: Timestamp) -> Update {
 pub(super) async fn drain(store: &Store) -> Vec<(u64, u64, String)> {
     let mut out = vec![];
     while let Some(lane) = store.claim(1, Timestamp::MAX, true) {
-        let delivery = store.head(lane).await.unwrap().unwrap().unwrap();
+        let delivery = store.head(lane, 1).await.unwrap().unwrap().unwrap();
         out.push((delivery.event.sequence, delivery.lane_seq, delivery.event.happening.id.0.clone()));
         store.settle(lane, delivery.lane_seq, Settlement::Acknowledge, NOW).await.unwrap();
     }
@@ -136,11 +136,11 @@ async fn a_postponed_head_waits_and_a_settled_one_stays_settled() {
     let (store, closing) = open(dir.path());
     assert_eq!((store.claim(1, NOW, true), store.next_due(1, true)), (None, later));
     let lane = store.claim(1, later, true).unwrap();
-    assert_eq!(store.head(lane).await.unwrap().unwrap().unwrap().trials, trials);
+    assert_eq!(store.head(lane, 1).await.unwrap().unwrap().unwrap().trials, trials);
     store.settle(lane, 1, Settlement::Acknowledge, NOW).await.unwrap();
     store.settle(lane, 1, Settlement::Acknowledge, NOW).await.unwrap();
     assert_eq!(store.backlog(1).0, 1);
-    let delivery = store.head(lane).await.unwrap().unwrap().unwrap();
+    let delivery = store.head(lane, 1).await.unwrap().unwrap().unwrap();
     assert_eq!((delivery.lane_seq, delivery.trials), (2, Trials::default()));
     close(store, closing).await;
 }
@@ -172,7 +172,7 @@ async fn pruning_takes_what_is_old_and_delivered_and_nothing_else() {
     let events = |store: Store| async move { store.read(|e| Ok(e.scan(key::Table::Event, &[], &[], usize::MAX)?.len())).await.unwrap() };
     for _ in 0..100 {
         let lane = store.claim(1, Timestamp::MAX, true).unwrap();
-        let head = store.head(lane).await.unwrap().unwrap().unwrap().lane_seq;
+        let head = store.head(lane, 1).await.unwrap().unwrap().unwrap().lane_seq;
         store.settle(lane, head, Settlement::Acknowledge, NOW).await.unwrap();
     }
     store.prune(NOW.after(DAY), 2 * DAY).await.unwrap();
