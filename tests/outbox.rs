@@ -213,3 +213,43 @@ async fn a_test_says_whether_a_sink_works() {
     assert_eq!(home.ctl(&["test", "nobody"]).await.0, 1);
     assert_eq!(receiver.arrivals().len(), 2, "a test is not repeated");
 }
+
+#[tokio::test]
+async fn d37_a_sink_that_is_taken_out_keeps_its_events_until_it_is_forgotten() {
+    let origin = Origin::start().await;
+    let (kept, gone) = (Receiver::start().await, Receiver::start().await);
+    let publisher = Publisher::new(&origin, "/feed");
+    publisher.publish(2);
+    gone.down().await;
+    let config = feed("a", &publisher) + &hook("kept", &kept);
+    let home = Home::new(&(config.clone() + &hook("gone", &gone))).retry("10s");
+    let daemon = home.start().await;
+    kept.acknowledged(2).await;
+    assert_eq!(home.ctl(&["forget", "gone"]).await.0, 1, "it is configured");
+    let reconfigure = async |text: &str, n: usize| {
+        home.configure(text);
+        daemon.hup();
+        daemon.ready(n).await;
+    };
+    reconfigure(&config, 2).await;
+    let (_, sinks) = home.ctl(&["sinks"]).await;
+    assert!(sinks.lines().any(|l| l.starts_with("gone ") && l.contains(" removed ") && l.contains(" 2 ")), "{sinks}");
+    // Under its name, it goes on.
+    gone.up().await;
+    reconfigure(&(config.clone() + &hook("gone", &gone)), 3).await;
+    assert_eq!(ids(&gone.acknowledged(2).await), ids(&kept.acknowledged(2).await));
+    gone.down().await;
+    publisher.publish(1);
+    kept.acknowledged(3).await;
+    reconfigure(&config, 4).await;
+    let told = "\"gone\" is forgotten, with 1 events that waited and 0 dead letters";
+    assert_eq!(home.ctl(&["forget", "gone"]).await, (0, told.into()));
+    assert_eq!(home.ctl(&["forget", "gone"]).await.0, 1);
+    assert!(!home.ctl(&["sinks"]).await.1.contains("gone"));
+    // It is new.
+    gone.up().await;
+    reconfigure(&(config.clone() + &hook("gone", &gone)), 5).await;
+    publisher.publish(1);
+    let arrivals = gone.acknowledged(3).await;
+    assert_eq!((arrivals[2].event.entry_id(), arrivals[2].header("feedwire-lane-seq")), (Article::id(4).as_str(), "1"));
+}

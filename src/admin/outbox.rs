@@ -231,14 +231,32 @@ async fn chosen(store: &Store, sink: u32, wanted: Option<&HashSet<&str>>) -> Res
     }
 }
 
-/// Which sink is to be tested.
+/// Which sink.
 #[derive(Deserialize)]
-pub(super) struct TestOrder {
+pub(super) struct SinkOrder {
     sink: String,
 }
 
+/// Drops all that waits for a sink that is not configured any more; 404 when there never was one, 409 when it is configured.
+pub(super) async fn forget(State(board): State<Arc<Board>>, Query(order): Query<SinkOrder>) -> Answer {
+    if sink_of(&board, &order.sink).is_some() {
+        let text = format!("{:?} is configured; only of a sink that is not is everything forgotten\n", order.sink);
+        return (StatusCode::CONFLICT, text);
+    }
+    let known = match board.store.sinks().await {
+        Ok(sinks) => sinks.into_iter().find(|(id, _)| *id.0 == *order.sink),
+        Err(e) => return broken(&e),
+    };
+    let Some((id, number)) = known else { return no_sink(&order.sink) };
+    let (waiting, dead) = board.store.backlog(number);
+    match board.store.forget(id, number).await {
+        Ok(()) => (StatusCode::OK, format!("{:?} is forgotten, with {waiting} events that waited and {dead} dead letters\n", order.sink)),
+        Err(e) => broken(&e),
+    }
+}
+
 /// Sends a sink a `feedwire.ping` at once, past its queue: 200 when it took it, 502 when not.
-pub(super) async fn test(State(board): State<Arc<Board>>, Query(order): Query<TestOrder>) -> Answer {
+pub(super) async fn test(State(board): State<Arc<Board>>, Query(order): Query<SinkOrder>) -> Answer {
     let Some(sink) = sink_of(&board, &order.sink) else { return no_sink(&order.sink) };
     let began = Instant::now();
     match sink.test().await {

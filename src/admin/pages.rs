@@ -174,19 +174,31 @@ struct SinkLine {
     last_error: Option<String>,
 }
 
-pub(super) async fn sinks(State(board): State<Arc<Board>>) -> Json<SinksPage> {
+pub(super) async fn sinks(State(board): State<Arc<Board>>) -> Result<Json<SinksPage>, StatusCode> {
     let panel = board.panel();
-    let lines = panel.deliverers.iter().map(|deliverer| {
-        let (standing, (waiting, dead)) = (deliverer.standing(), board.store.backlog(deliverer.number()));
-        SinkLine {
-            id: deliverer.id.to_string(),
-            state: if standing.paused { "paused" } else { standing.condition.as_str() },
-            waiting,
-            dead,
-            delivered: standing.delivered,
-            last_success: standing.last_success.map(|t| t.to_string()),
-            last_error: standing.last_error,
+    let mut lines: Vec<_> = panel
+        .deliverers
+        .iter()
+        .map(|deliverer| {
+            let (standing, (waiting, dead)) = (deliverer.standing(), board.store.backlog(deliverer.number()));
+            SinkLine {
+                id: deliverer.id.to_string(),
+                state: if standing.paused { "paused" } else { standing.condition.as_str() },
+                waiting,
+                dead,
+                delivered: standing.delivered,
+                last_success: standing.last_success.map(|t| t.to_string()),
+                last_error: standing.last_error,
+            }
+        })
+        .collect();
+    let all = board.store.sinks().await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    for (id, number) in all.into_iter().filter(|(id, _)| panel.deliverers.iter().all(|d| d.id != *id)) {
+        let (waiting, dead) = board.store.backlog(number);
+        if waiting + dead > 0 {
+            let id = id.to_string();
+            lines.push(SinkLine { id, state: "removed", waiting, dead, delivered: 0, last_success: None, last_error: None });
         }
-    });
-    Json(SinksPage { sinks: lines.collect() })
+    }
+    Ok(Json(SinksPage { sinks: lines }))
 }

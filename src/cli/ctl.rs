@@ -52,6 +52,7 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
         }
         CtlCommand::Dead { command: DeadCommand::Retry(which) } => out.write_all(client.redeem("retry", which).await?.as_bytes()),
         CtlCommand::Dead { command: DeadCommand::Drop(which) } => out.write_all(client.redeem("drop", which).await?.as_bytes()),
+        CtlCommand::Forget { sink } => out.write_all(client.post("/v1/forget", &[("sink", sink)]).await?.as_bytes()),
         CtlCommand::Test { sink } => out.write_all(client.post("/v1/test", &[("sink", sink)]).await?.as_bytes()),
         CtlCommand::Why { url, json } => {
             let story = client.get_with("/v1/why", &[("url", url)]).await?;

@@ -230,6 +230,12 @@ pub enum CtlCommand {
         #[command(subcommand)]
         command: DeadCommand,
     },
+    /// Drop all that waits for a sink that is not configured any more, and its dead letters.
+    Forget {
+        /// The sink's name.
+        #[arg(value_name = "SINK")]
+        sink: String,
+    },
     /// Send a sink a feedwire.ping at once, and say what came of it.
     Test {
         /// The sink's name.

@@ -147,6 +147,14 @@ pub enum DeliveryError {
         /// Not before this long from now, because the consumer said so.
         retry_after: Option<Duration>,
     },
+    /// The consumer works, and has had too much (429): nothing of any lane is sent for a while.
+    #[error("{reason}")]
+    Throttled {
+        /// In words, without any secret.
+        reason: String,
+        /// Not before this long from now, if the consumer said so.
+        retry_after: Option<Duration>,
+    },
     /// The consumer refuses this very message.
     #[error("{reason}")]
     Message {

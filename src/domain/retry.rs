@@ -68,7 +68,9 @@ pub fn settle(
     let before = &delivery.trials;
     let refused = matches!(error, DeliveryError::Message { .. });
     let asked = match &error {
-        DeliveryError::Endpoint { retry_after: Some(wait), .. } => (*wait).min(LONGEST_RETRY_AFTER),
+        DeliveryError::Endpoint { retry_after: Some(wait), .. } | DeliveryError::Throttled { retry_after: Some(wait), .. } => {
+            (*wait).min(LONGEST_RETRY_AFTER)
+        }
         _ => Duration::ZERO,
     };
     let failed = before.failed.saturating_add(1);
@@ -161,6 +163,10 @@ impl Health {
         self.failures = self.failures.saturating_add(1);
         match &error {
             DeliveryError::Endpoint { retry_after: Some(wait), .. } => self.pause(now.after((*wait).min(LONGEST_RETRY_AFTER))),
+            DeliveryError::Throttled { retry_after, .. } => {
+                let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+                self.pause(now.after(asked.max(schedule.wait(self.failures, event))));
+            }
             DeliveryError::Endpoint { .. } if self.failures >= FAILURES_THAT_OPEN => {
                 self.pause(now.after(schedule.wait(self.failures - FAILURES_THAT_OPEN + 1, event)));
             }

@@ -164,6 +164,22 @@ fn operators_are_told_once_that_a_sink_is_gone_or_has_failed_for_an_hour_and_onc
 }
 
 #[test]
+fn d26_whoever_has_had_too_much_gets_nothing_for_a_while_said_so_or_not() {
+    let (schedule, id) = (Schedule::default(), EventId("e".into()));
+    for (asked, least, most) in [(None, 4, 6), (Some(1), 4, 6), (Some(120), 120, 120), (Some(1 << 40), 86_400, 86_400)] {
+        let error = DeliveryError::Throttled { reason: "429".into(), retry_after: asked.map(Duration::from_secs) };
+        let mut health = Health::default();
+        assert!(health.observe(&schedule, &id, Err(error.clone()), NOW).is_err());
+        let pause = health.not_before().since(NOW).as_secs();
+        assert!((least..=most).contains(&pause), "{asked:?}: {pause}");
+        match settle(&schedule, &delivery(Trials::default()), Err(error), None, NOW) {
+            Settlement::Postpone(trials) => assert_eq!((trials.next_at.since(NOW).as_secs() >= least, trials.rejected), (true, 0)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn d33_a_bucket_gives_its_burst_then_one_each_period() {
     let mut bucket = Bucket::new(Duration::from_secs(1), 3);
     for _ in 0..3 {

@@ -214,6 +214,7 @@ async fn judge(answer: Response, preset: Option<&Preset>) -> Result<(), Delivery
         | StatusCode::UNSUPPORTED_MEDIA_TYPE
         | StatusCode::UNPROCESSABLE_ENTITY
         | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => DeliveryError::Message { reason },
+        StatusCode::TOO_MANY_REQUESTS => DeliveryError::Throttled { reason, retry_after },
         _ => DeliveryError::Endpoint { reason, retry_after },
     })
 }

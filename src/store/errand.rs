@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use super::StoreError;
 use super::again::Chosen;
-use super::group::{Effect, Group};
+use super::group::{DELETIONS, Effect, Group};
 use super::key::{self, Table};
 use super::pack::{Pack, Prepared};
 use super::row::{self, DeadRow, SinkRow, Welcome};
-use crate::domain::delivery::{Lane, Order};
+use crate::domain::delivery::{Lane, Order, SinkId};
 use crate::domain::event::Happening;
 use crate::domain::plan::Destination;
 use crate::domain::time::Timestamp;
@@ -26,6 +26,10 @@ pub(super) enum Errand {
     PauseFeed(u32, bool),
     /// Something happened to a sink, and others are told.
     Announce(Box<Announcement>),
+    /// The name of a sink, by this number, means nothing any more: should it come back, it is new.
+    Forget(SinkId, u32),
+    /// Some of the rows of a sink that was forgotten are removed.
+    Sweep(u32),
 }
 
 /// Events of the past, and the sink that gets them.
@@ -75,8 +79,26 @@ impl Errand {
                 group.append_events(0, announcement.now, &announcement.events, &announcement.packs)?;
                 change_sink(group, announcement.sink, |row| row.disabled = announcement.disabled)
             }
+            Self::Forget(name, sink) => {
+                group.remove(Table::Meta, key::sink_name(&name.0));
+                group.remove(Table::Meta, key::sink(*sink));
+                group.effects.push(Effect::Forgotten { sink: *sink });
+                Ok(1)
+            }
+            Self::Sweep(sink) => sweep(group, *sink),
         }
     }
+}
+
+fn sweep(group: &mut Group<'_>, sink: u32) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for prefix in key::all_of_sink(sink) {
+        for (key, _) in group.engine.scan(Table::Outbox, &prefix, &[], DELETIONS.saturating_sub(count))? {
+            group.remove(Table::Outbox, key.to_vec());
+            count += 1;
+        }
+    }
+    Ok(count as u64)
 }
 
 fn change_sink(group: &mut Group<'_>, sink: u32, change: impl FnOnce(&mut SinkRow)) -> Result<u64, StoreError> {

@@ -41,6 +41,9 @@ pub(super) enum Effect {
         sink: u32,
         change: i64,
     },
+    Forgotten {
+        sink: u32,
+    },
 }
 
 /// What is too old to be kept.

@@ -143,6 +143,20 @@ pub(super) fn dead_sink(key: &[u8]) -> u32 {
     key.get(1..).and_then(|k| k.first_chunk().copied()).map_or(0, u32::from_be_bytes)
 }
 
+/// What the keys of a sink in the outbox begin with: letters and queues before the lanes, without which they mean nothing.
+pub(super) fn all_of_sink(sink: u32) -> [Vec<u8>; 3] {
+    [&b"d"[..], b"q", b"l"].map(|kind| [kind, &sink.to_be_bytes()].concat())
+}
+
+/// What the names of sinks begin with, and the name in such a key.
+pub(super) fn sink_names() -> &'static [u8] {
+    b"s"
+}
+
+pub(super) fn named(key: &[u8]) -> String {
+    String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned()
+}
+
 fn tail<const N: usize>(key: &[u8]) -> Option<[u8; N]> {
     key.last_chunk().copied()
 }

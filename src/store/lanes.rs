@@ -114,6 +114,11 @@ impl Lanes {
         self.sinks.get(&sink).map_or(Timestamp::MAX, due)
     }
 
+    /// Nothing of a sink waits any more.
+    pub(super) fn forget(&mut self, sink: u32) {
+        self.sinks.remove(&sink);
+    }
+
     /// How many events wait for a sink.
     pub(super) fn waiting(&self, sink: u32) -> u64 {
         self.sinks.get(&sink).map_or(0, |s| s.waiting)

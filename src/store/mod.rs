@@ -318,6 +318,7 @@ impl Store {
     /// [`StoreError::Closed`].
     pub async fn prune(&self, now: Timestamp, retention: Duration) -> Result<(), StoreError> {
         let _past = self.shared.past.lock().await;
+        self.sweep().await?;
         let needed = self.read(reader::oldest_needed).await?;
         let bounds =
             group::Bounds { events: now.before(retention), needed, dead: now.before(DEAD_RETENTION), claims: now.before(story::WINDOW) };

@@ -7,7 +7,7 @@ use super::errand::{Announcement, Dead, Entering, Errand};
 use super::pack::Prepared;
 use super::row::{SinkRow, Welcome};
 use super::{Store, StoreError, group, reader, writer};
-use crate::domain::delivery::{DeadLetter, Order};
+use crate::domain::delivery::{DeadLetter, Order, SinkId};
 use crate::domain::event::{Happening, Scene};
 use crate::domain::feed::Backlog;
 use crate::domain::filter::Route;
@@ -117,6 +117,34 @@ impl Store {
             count += self.errand(Errand::Dead(Dead { sink, sequences: sequences.to_vec(), again, now })).await?;
         }
         Ok(count)
+    }
+
+    /// All sinks that were ever configured and not forgotten, with their numbers.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn sinks(&self) -> Result<Vec<(SinkId, u32)>, StoreError> {
+        self.read(reader::sinks).await
+    }
+
+    /// Drops all that waits for a sink that is not configured any more, and its dead letters. Should the name come back, it is a new sink.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn forget(&self, sink: SinkId, number: u32) -> Result<(), StoreError> {
+        let _past = self.shared.past.lock().await;
+        self.errand(Errand::Forget(sink, number)).await?;
+        self.sweep().await
+    }
+
+    /// Removes what is left of sinks that were forgotten.
+    pub(super) async fn sweep(&self) -> Result<(), StoreError> {
+        let named: HashSet<_> = self.sinks().await?.into_iter().map(|(_, number)| number).collect();
+        let last = self.read(reader::last_sink).await?;
+        for number in (1..=last).filter(|number| !named.contains(number)) {
+            while self.errand(Errand::Sweep(number)).await? > 0 {}
+        }
+        Ok(())
     }
 
     /// Has a sink wait, or go on; remembered across restarts.

@@ -11,9 +11,9 @@ use super::engine::Engine;
 use super::entries;
 use super::key::{self, Table};
 use super::pack::Pack;
-use super::row::{self, DeadRow, LaneRow, QueueRow, SinkRow};
+use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow, SinkRow};
 use super::{FeedRows, Shared, StoreError, writer};
-use crate::domain::delivery::{DeadLetter, Delivery, Lane};
+use crate::domain::delivery::{DeadLetter, Delivery, Lane, SinkId};
 use crate::domain::entry::Entry;
 use crate::domain::event::Event;
 use crate::domain::feed::FeedState;
@@ -201,4 +201,17 @@ pub(super) fn sink_row(engine: &Engine, sink: u32) -> Result<SinkRow, StoreError
 pub(super) fn paused_feeds(engine: &Engine) -> Result<HashSet<u32>, StoreError> {
     let rows = engine.scan(Table::Meta, key::paused_feeds(), &[], usize::MAX)?;
     Ok(rows.iter().map(|(key, _)| key::feed_of(key)).collect())
+}
+
+/// The names of all sinks that were ever configured, and their numbers.
+pub(super) fn sinks(engine: &Engine) -> Result<Vec<(SinkId, u32)>, StoreError> {
+    let rows = engine.scan(Table::Meta, key::sink_names(), &[], usize::MAX)?;
+    let number = |value: &[u8]| row::decode(value).map_err(|_| engine.damaged_row(Table::Meta));
+    rows.iter().map(|(key, value)| Ok((SinkId(key::named(key).into()), number(value)?))).collect()
+}
+
+/// The highest number that a sink was ever given.
+pub(super) fn last_sink(engine: &Engine) -> Result<u32, StoreError> {
+    let Some(value) = engine.get(Table::Meta, key::META_STATE)? else { return Ok(0) };
+    row::decode::<MetaRow>(&value).map(|meta| meta.sinks).map_err(|_| engine.damaged_row(Table::Meta))
 }

@@ -165,6 +165,10 @@ impl Writer {
             match effect {
                 Effect::Entered { lane, count, at } => lanes.enter(lane, count, at),
                 Effect::Settled { lane, next, left } => lanes.settled(lane, next, left),
+                Effect::Forgotten { sink } => {
+                    lanes.forget(sink);
+                    self.shared.dead().remove(&sink);
+                }
                 Effect::Buried { sink, change } => *self.shared.dead().entry(sink).or_default() += change,
             }
         }
