@@ -24,3 +24,4 @@ mod outbox;
 mod path;
 mod presets;
 mod process;
+mod tls;

@@ -1,22 +1,22 @@
 //! `[feeds.*]`: what is asked for, and how.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
-use url::{Host, Url};
+use url::Url;
 
 use super::problem::Problem;
 use super::reading::{File, LONGEST_TIME, Reading};
+use super::tls::is_of_this_machine;
 use super::value::Source;
 use super::written;
 use crate::domain::feed::{Backlog, Feed, FeedId};
 use crate::fetch::{self, Auth, Subscription};
-use crate::http::trust::{Authority, Trust};
+use crate::http::trust::Trust;
 use crate::secret::HeaderValue;
 
 impl Reading<'_> {
@@ -79,11 +79,7 @@ impl Reading<'_> {
         }
         let mut trust = Trust { authorities: Arc::default(), insecure: insecure.is_some() };
         if let Some(ca) = ca {
-            let path = file.dir().join(ca.get_ref());
-            match fs::read(&path).map_err(|e| e.to_string()).and_then(|pem| Authority::read(&pem)) {
-                Ok(authorities) => trust.authorities = authorities,
-                Err(e) => self.problems.push(file.at(ca.span(), format!("cannot read {}: {e}", path.display()))),
-            }
+            trust.authorities = self.authorities(file, ca);
         }
         trust
     }
@@ -134,13 +130,4 @@ impl Reading<'_> {
 
 fn has_secrets(options: &fetch::Options) -> bool {
     options.auth.is_some() || options.headers.iter().any(|(_, value)| matches!(value, HeaderValue::Secret(_)))
-}
-
-fn is_of_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(v4)) => v4.is_loopback(),
-        Some(Host::Ipv6(v6)) => v6.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }

@@ -8,6 +8,7 @@ mod reading;
 mod secrets;
 mod sinks;
 mod templates;
+mod tls;
 mod value;
 mod webhooks;
 mod written;

@@ -31,7 +31,7 @@ impl Reading<'_> {
         let filter = self.filter(file, name.get_ref(), w.filter);
         let target = match (w.stdout, w.webhook) {
             (Some(_), None) => Target::Stdout(stdout::Options::default()),
-            (None, Some(webhook)) => Target::Webhook(Box::new(self.webhook(file, webhook, &events))),
+            (None, Some(webhook)) => Target::Webhook(Box::new(self.webhook(file, name.get_ref(), webhook, &events))),
             _ => {
                 let message = format!("a sink is one of [sinks.{0}.stdout] and [sinks.{0}.webhook]", name.get_ref());
                 self.problems.push(file.at(name.span(), message));

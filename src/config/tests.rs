@@ -73,6 +73,8 @@ fn the_sample_is_true() {
         ("credentials/secret_newsroom-old", secret),
         ("credentials/token", "x"),
         ("intranet-ca.pem", include_str!("../../tests/certificates/authority.pem")),
+        ("feedwire.pem", include_str!("../../tests/certificates/client.pem")),
+        ("credentials/feedwire-key", include_str!("../../tests/certificates/client.key")),
         ("message.jinja", "{}"),
         ("credentials/matrix", "x"),
         ("credentials/telegram-url", "https://api.telegram.org/bot1:t"),

@@ -28,7 +28,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 type Key<'w> = (&'static str, &'w Option<Spanned<Name>>, &'static [Preset]);
 
 impl Reading<'_> {
-    pub(super) fn webhook(&mut self, file: &File<'_>, w: written::Webhook, events: &[EventKind]) -> webhook::Options {
+    pub(super) fn webhook(&mut self, file: &File<'_>, name: &str, w: written::Webhook, events: &[EventKind]) -> webhook::Options {
         let seconds = Duration::from_secs;
         let timeout = self.time(file, w.timeout.as_ref(), Duration::from_millis(100)..=seconds(600), seconds(30));
         let max_age = self.time(file, w.max_age.as_ref(), Duration::ZERO..=LONGEST_TIME, seconds(14 * 86_400));
@@ -52,9 +52,10 @@ impl Reading<'_> {
         }
         let template = w.template.as_ref().and_then(|written| self.template(file, written, events, content, &content_type));
         let url = self.url(file, &w.url, w.preset.as_ref().map(|p| *p.get_ref()));
-        webhook::Options {
+        let (trust, client_cert) = self.identification(file, &w, url.as_ref());
+        let options = webhook::Options {
             // Whatever stands in for what has been complained about is never used.
-            url: Secret::new(url.map(String::from).unwrap_or_default()),
+            url: Secret::new(url.as_ref().map(Url::to_string).unwrap_or_default()),
             preset,
             template,
             content,
@@ -65,10 +66,14 @@ impl Reading<'_> {
             idempotency_key: w.idempotency_key,
             headers: self.headers(file, w.headers),
             bearer: w.bearer.and_then(|bearer| self.secret(file, &bearer)),
+            trust,
+            client_cert,
             timeout,
             max_age: (!max_age.is_zero()).then_some(max_age),
             max_in_flight,
-        }
+        };
+        self.warn_of_plain_http(name, url.as_ref(), !matches!(w.url.get_ref(), Source::Literal(_)), &options);
+        options
     }
 
     fn batch(&mut self, file: &File<'_>, w: &written::Webhook) -> Option<Batch> {

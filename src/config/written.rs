@@ -169,6 +169,9 @@ pub(super) struct Webhook {
     #[serde(default)]
     pub(super) headers: BTreeMap<Spanned<String>, Spanned<Source>>,
     pub(super) bearer: Option<Spanned<Source>>,
+    pub(super) ca: Option<Spanned<PathBuf>>,
+    pub(super) client_cert: Option<Spanned<PathBuf>>,
+    pub(super) client_key: Option<Spanned<Source>>,
     pub(super) timeout: Option<Spanned<Time>>,
     pub(super) max_age: Option<Spanned<Time>>,
     pub(super) max_in_flight: Option<Spanned<u32>>,

@@ -2,6 +2,7 @@
 //! certificates are believed, `Retry-After`, freshness, and errors in words that name no secret.
 
 pub mod address;
+pub mod client_cert;
 pub mod domain;
 pub mod freshness;
 pub mod names;

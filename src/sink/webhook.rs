@@ -16,7 +16,9 @@ use crate::domain::event::EventId;
 use crate::domain::retry::LONGEST_RETRY_AFTER;
 use crate::domain::time::Timestamp;
 use crate::http::address::Policy;
+use crate::http::client_cert::ClientCertificate;
 use crate::http::names::{Guard, Names};
+use crate::http::trust::Trust;
 use crate::http::{self, Trouble, retry_after};
 use crate::secret::{HeaderValue, Secret};
 
@@ -52,6 +54,10 @@ pub struct Options {
     pub headers: Vec<(String, HeaderValue)>,
     /// `Authorization: Bearer`.
     pub bearer: Option<Secret>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// Shown to a server that asks who we are.
+    pub client_cert: Option<ClientCertificate>,
     /// One whole attempt.
     pub timeout: Duration,
     /// An event that could not be delivered for this long is buried; `None` never.
@@ -82,13 +88,8 @@ impl Webhook {
         let url = Url::parse(options.url.expose()).map_err(|e| SinkError::new(format!("bad URL: {e}")))?;
         Policy::NotLinkLocal.check_url(&url).map_err(|e| SinkError::new(e.to_string()))?;
         let keys = options.secrets.iter().map(|secret| signature::Key::parse(secret, options.signature)).collect::<Result<_, _>>();
-        let client = http::builder(options.max_in_flight)
-            .dns_resolver(Guard { policy: Arc::new(Policy::NotLinkLocal), names: Names::of_the_system() })
-            .user_agent(http::USER_AGENT)
-            .timeout(options.timeout)
-            .build();
         Ok(Self {
-            client: client.map_err(|e| SinkError::new(format!("the HTTP client cannot be built: {e}")))?,
+            client: client(options).map_err(|e| SinkError::new(format!("the HTTP client cannot be built: {e}")))?,
             keys: keys.map_err(|e| SinkError::new(e.to_string()))?,
             headers: headers(options)?,
             preset: options.preset.clone(),
@@ -164,6 +165,18 @@ impl Webhook {
             put("feedwire-lane-seq", delivery.lane_seq.to_string());
         }
         headers
+    }
+}
+
+fn client(options: &Options) -> Result<Client, reqwest::Error> {
+    let builder = http::builder(options.max_in_flight)
+        .dns_resolver(Guard { policy: Arc::new(Policy::NotLinkLocal), names: Names::of_the_system() })
+        .user_agent(http::USER_AGENT)
+        .timeout(options.timeout);
+    let builder = options.trust.apply(builder)?;
+    match &options.client_cert {
+        Some(certificate) => certificate.apply(builder)?.build(),
+        None => builder.build(),
     }
 }
 
