@@ -18,7 +18,7 @@ const FEEDS: usize = 3;
 const LONGEST_LIFE: u64 = 250;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p16_kill_9_at_any_moment_loses_nothing_and_repeats_only_what_was_under_way() {
+async fn p16_d1_d2_d3_kill_9_at_any_moment_loses_nothing_and_repeats_only_what_was_under_way() {
     let kills = std::env::var("FEEDWIRE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
     let mut dice = Dice::new();
     eprintln!("FEEDWIRE_SEED={} throws the dice of this run again", dice.seed);

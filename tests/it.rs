@@ -12,6 +12,7 @@
 
 mod support;
 
+mod consumers;
 mod crash;
 mod delivery;
 mod guest;

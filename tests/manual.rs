@@ -71,44 +71,65 @@ fn collect(properties: &serde_json::Value, keys: &mut BTreeSet<String>) {
     }
 }
 
-/// From the list of behaviours to the tests and back: every row names the tests that hold its number, and every such test is named.
+/// From a list of behaviours to the tests and back: every row names the tests that hold its number, and every such test is named.
 #[test]
-fn every_behaviour_of_polling_names_its_tests() {
+fn every_behaviour_names_its_tests() {
+    compare('p', include_str!("polling.md"), (1..=101).chain(121..=125).collect());
+    compare('d', include_str!("delivery.md"), (1..=55).collect());
+}
+
+/// A row without a test says so, or names the bench or the step of `.ci/run` that holds it.
+fn compare(letter: char, list: &str, numbers: Vec<u32>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut held = BTreeMap::<u32, BTreeSet<String>>::new();
-    for name in ["src", "tests"].iter().flat_map(|directory| tests_with_numbers(&root.join(directory))) {
-        let numbers = name.split('_').map_while(|part| part.strip_prefix('p')?.parse().ok());
-        for number in numbers {
+    for name in ["src", "tests"].iter().flat_map(|directory| functions(&root.join(directory))) {
+        for (_, number) in numbers_of(&name).filter(|(of, _)| *of == letter) {
             held.entry(number).or_default().insert(name.clone());
         }
     }
-    let list = include_str!("polling.md");
-    let mut listed = BTreeMap::<u32, BTreeSet<String>>::new();
+    let mut listed = Vec::new();
     for cells in list.lines().filter_map(|line| line.strip_prefix("| ")).map(|line| line.split(" | ").collect::<Vec<_>>()) {
-        let [number, _, tests] = cells[..] else { continue };
-        let tests = tests.split('`').filter(|name| name.starts_with('p') && name.contains('_')).map(str::to_owned);
-        listed.insert(number.parse().expect("a number"), tests.collect());
+        let [number, _, cell] = cells[..] else { continue };
+        let number: u32 = number.parse().expect("a number");
+        let quoted: BTreeSet<_> = cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let tests: BTreeSet<_> = quoted.iter().filter(|name| numbers_of(name).next().is_some()).cloned().collect();
+        assert_eq!(tests, held.remove(&number).unwrap_or_default(), "{letter}{number}");
+        let elsewhere = |name: &&String| name.contains('/') && root.join(name).exists();
+        let other = quoted.iter().filter(elsewhere).count();
+        assert_eq!((tests.len() + other, cell.contains("no test yet")), (quoted.len(), quoted.is_empty()), "{letter}{number}: {cell}");
+        listed.push(number);
     }
-    let numbers: Vec<_> = listed.keys().copied().collect();
-    assert_eq!(numbers, (1..=101).chain(121..=125).collect::<Vec<_>>());
-    for (number, tests) in listed {
-        assert_eq!(tests, held.remove(&number).unwrap_or_default(), "{number}");
-    }
+    assert_eq!(listed, numbers);
     assert!(held.is_empty(), "{held:?}");
 }
 
-/// The names of functions that begin with a number of the list.
-fn tests_with_numbers(directory: &Path) -> Vec<String> {
+/// The numbers that a test's name begins with: of `p01_d2_every_…` p1 and d2.
+fn numbers_of(name: &str) -> impl Iterator<Item = (char, u32)> {
+    let number = |part: &str| {
+        let mut letters = part.chars();
+        let letter = letters.next().filter(|letter| "pd".contains(*letter))?;
+        Some((letter, letters.as_str().parse().ok()?))
+    };
+    name.split_once('_').into_iter().flat_map(move |_| name.split('_').map_while(number))
+}
+
+/// The names of all functions, in Rust and in what verifies deliveries.
+fn functions(directory: &Path) -> Vec<String> {
     let mut names = vec![];
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            names.extend(tests_with_numbers(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let functions = text.split("fn p").skip(1).filter_map(|rest| rest.split_once('(')).map(|(name, _)| format!("p{name}"));
-            names.extend(functions.filter(|name| name[1..].starts_with(|c: char| c.is_ascii_digit())));
+            names.extend(functions(&path));
+            continue;
         }
+        let keyword = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("rs") => "fn ",
+            Some("py") => "def ",
+            Some("mjs") => "function ",
+            _ => continue,
+        };
+        let text = fs::read_to_string(&path).unwrap();
+        names.extend(text.split(keyword).skip(1).filter_map(|rest| rest.split_once('(')).map(|(name, _)| name.to_owned()));
     }
     names
 }

@@ -114,7 +114,7 @@ async fn what_was_there_before_is_no_news_and_a_restart_repeats_nothing() {
 
 /// Promise 2: the id of an event depends on what happened and on nothing else.
 #[tokio::test]
-async fn another_state_directory_gives_the_same_ids() {
+async fn d9_another_state_directory_gives_the_same_ids() {
     let origin = Origin::start().await;
     let publisher = Publisher::new(&origin, "/feed");
     publisher.publish(2);

@@ -12,7 +12,7 @@ fn feed(name: &str, publisher: &Publisher) -> String {
 }
 
 #[tokio::test]
-async fn a_second_process_on_the_same_state_exits_75() {
+async fn d8_a_second_process_on_the_same_state_exits_75() {
     let home = Home::new(NOWHERE);
     let _first = home.start().await;
     let mut second = home.launch(&["run"]);
@@ -49,7 +49,7 @@ async fn check_says_what_is_meant_and_asks_the_feeds() {
 }
 
 #[tokio::test]
-async fn ready_after_all_is_set_up_and_a_hangup_right_after_it_is_answered() {
+async fn d40_d41_ready_after_all_is_set_up_and_a_hangup_right_after_it_is_answered() {
     let home = Home::new(NOWHERE);
     let mut daemon = home.start().await;
     daemon.hup();
@@ -62,7 +62,7 @@ async fn ready_after_all_is_set_up_and_a_hangup_right_after_it_is_answered() {
 }
 
 #[tokio::test]
-async fn a_reload_changes_what_runs_and_a_bad_one_changes_nothing() {
+async fn d35_a_reload_changes_what_runs_and_a_bad_one_changes_nothing() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     let (a, b) = (Publisher::new(&origin, "/a"), Publisher::new(&origin, "/b"));
@@ -93,24 +93,24 @@ async fn a_reload_changes_what_runs_and_a_bad_one_changes_nothing() {
 }
 
 #[tokio::test]
-async fn many_reloads_lose_and_repeat_nothing() {
+async fn d38_a_hundred_reloads_lose_and_repeat_nothing() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     let publisher = Publisher::new(&origin, "/a").window(1000);
     let home = Home::new(&(feed("a", &publisher) + &format!("[sinks.hook.webhook]\nurl = {:?}\n", receiver.url("/"))));
     let daemon = home.start().await;
-    for n in 0..30 {
+    for n in 0..100 {
         publisher.publish(2);
         daemon.hup();
         daemon.ready(n + 2).await;
     }
-    receiver.acknowledged(60).await;
+    receiver.acknowledged(200).await;
     let order: Vec<_> = receiver.arrivals().iter().map(|a| a.event.entry_id().to_owned()).collect();
     assert_eq!(order, publisher.published());
 }
 
 #[tokio::test]
-async fn health_and_status_are_served_and_control_is_not() {
+async fn d49_health_and_status_are_served_and_control_is_not() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     receiver.down().await;
@@ -153,7 +153,7 @@ async fn health_and_status_are_served_and_control_is_not() {
 }
 
 #[tokio::test]
-async fn the_watchdog_is_fed_as_long_as_the_loops_go_round() {
+async fn d42_the_watchdog_is_fed_as_long_as_the_loops_go_round() {
     let home = Home::new(NOWHERE).variable("WATCHDOG_USEC", "200000");
     let daemon = home.start().await;
     let fed = |all: &[String]| all.iter().filter(|m| m.contains("WATCHDOG=1")).nth(2).cloned();
@@ -162,7 +162,7 @@ async fn the_watchdog_is_fed_as_long_as_the_loops_go_round() {
 
 /// Promise 8: no secret is ever said.
 #[tokio::test]
-async fn p100_no_secret_is_in_any_output() {
+async fn p100_d44_no_secret_is_in_any_output() {
     let origin = Origin::start().await;
     let receiver = Receiver::start().await;
     receiver.down().await;
@@ -200,7 +200,7 @@ async fn p100_no_secret_is_in_any_output() {
 
 /// Promise 8: a feed's text is never a log line, a status or an assignment of its own.
 #[tokio::test]
-async fn feed_text_forges_no_line() {
+async fn d43_feed_text_forges_no_line() {
     let origin = Origin::start().await;
     let title = "x&#10;READY=1&#10;2026-01-01T00:00:00Z ERROR forged&#27;[31m";
     let body = format!("<rss><channel><title>{title}</title><item><guid>1</guid><title>{title}</title></item></channel></rss>");

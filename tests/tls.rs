@@ -55,7 +55,7 @@ async fn door(receiver: &Receiver) -> String {
 
 /// Until a certificate is shown, and the right one, nothing is delivered and nothing lost; what is mended applies to what waits.
 #[tokio::test]
-async fn a_consumer_that_lets_only_some_in_is_shown_a_certificate() {
+async fn d36_a_consumer_that_lets_only_some_in_is_shown_a_certificate() {
     let (origin, receiver) = (Origin::start().await, Receiver::start().await);
     let publisher = Publisher::new(&origin, "/feed");
     publisher.publish(2);

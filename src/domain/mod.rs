@@ -65,4 +65,7 @@ pub mod history;
 mod rehearsal;
 
 #[cfg(test)]
+mod delivery_scenarios;
+
+#[cfg(test)]
 mod scenarios;

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_can_be_opened_and_consumers_may_be_private() {
+    fn d46_networks_can_be_opened_and_consumers_may_be_private() {
         let opened = Policy::Public(vec!["127.0.0.0/8".parse().unwrap()]);
         assert!(opened.admits("127.0.0.1".parse().unwrap()) && opened.admits("::ffff:127.0.0.1".parse().unwrap()));
         assert!(!opened.admits("10.0.0.1".parse().unwrap()));

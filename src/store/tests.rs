@@ -13,6 +13,8 @@ use crate::domain::plan::Destination;
 use crate::domain::story::Claim;
 use crate::domain::text::{Gist, Sketch};
 
+mod torn;
+
 const DAY: Duration = Duration::from_secs(86_400);
 pub(super) const NOW: Timestamp = Timestamp(1_732_725_900_000);
 
