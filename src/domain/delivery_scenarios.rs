@@ -46,7 +46,7 @@ fn deliver(tracks: &mut [Track], back: Timestamp) -> (u32, Timestamp) {
         let Some(track) = waiting.min_by_key(|track| track.trials.next_at) else { return (failed, now) };
         now = now.max(track.trials.next_at).max(health.not_before()).after(TAKES);
         let event = track.waiting.front().unwrap().clone();
-        let delivery = Delivery { lane: Lane { sink: 1, track: 1 }, event, lane_seq: 1, trials: track.trials.clone() };
+        let delivery = Delivery { lane: Lane { sink: 1, track: 1 }, event, more: vec![], lane_seq: 1, trials: track.trials.clone() };
         let down = || DeliveryError::Endpoint { reason: "no connection".into(), retry_after: None };
         let result = if now < back { Err(down()) } else { Ok(()) };
         let before = health.condition();
