@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sled::transaction::{ConflictableTransactionResult, TransactionError, Transactional};
 
 use super::StoreError;
+use super::cache::Cache;
 use super::key::Table;
 
 /// Writes of one group: the newest value of each key, `None` to remove it.
@@ -27,6 +29,7 @@ pub(super) struct Engine {
     event: sled::Tree,
     outbox: sled::Tree,
     meta: sled::Tree,
+    cache: Mutex<Cache>,
 }
 
 /// How long the lock of a database is waited for that nobody can have open, for our own lock is held. A child that is just being started has
@@ -62,9 +65,15 @@ impl Engine {
             file: File::open(path.join("db")).map_err(|e| StoreError::io("open", &path.join("db"), e))?,
             path: path.to_owned(),
             db,
+            cache: Mutex::default(),
         };
         File::open(path).and_then(|dir| dir.sync_all()).map_err(|e| StoreError::io("sync", path, e))?;
         Ok(engine)
+    }
+
+    /// What the reader has unpacked. It goes with a handle that has failed.
+    pub(super) fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes all or nothing, and returns when it is on the disk. After an error the engine is dead: drop it and open another.

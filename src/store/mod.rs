@@ -7,6 +7,7 @@
 
 mod again;
 mod attempts;
+mod cache;
 mod engine;
 mod entries;
 mod errand;

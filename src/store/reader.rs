@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::cache::AHEAD;
 use super::engine::Engine;
 use super::entries;
 use super::key::{self, Table};
@@ -132,11 +133,23 @@ pub(super) fn head(engine: &Engine, lane: Lane, most: usize) -> Result<Option<Re
     }
     let lane_seq = state.settled + 1;
     let most = if state.trials.batch > 0 { most.min(usize::from(state.trials.batch)) } else { most };
-    let mut events = waiting(engine, lane, lane_seq, most).into_iter();
+    let mut events = if most > 1 { waiting(engine, lane, lane_seq, most) } else { next(engine, lane, lane_seq) }.into_iter();
     Ok(Some(match events.next() {
         Some(event) => Ok(Delivery { lane, event, more: events.collect(), lane_seq, trials: state.trials }),
         None => Err(lane_seq),
     }))
+}
+
+/// The event of a lane with a number, if it can be read; those behind it are kept for the next time.
+fn next(engine: &Engine, lane: Lane, number: u64) -> Vec<Event> {
+    let now = Instant::now();
+    if let Some(event) = engine.cache().event(lane, number, now) {
+        return vec![event];
+    }
+    let events = waiting(engine, lane, number, AHEAD);
+    let first = events.first().cloned().into_iter().collect();
+    engine.cache().keep(lane, number, events, now);
+    first
 }
 
 /// The events of a lane from a number on, at most `most` and not many bytes more than [`BYTES_AT_ONCE`], up to the first that cannot be read.
