@@ -58,8 +58,6 @@ pub struct Sample {
     /// Resident memory now, and the most that it ever was, in megabytes.
     pub resident: u64,
     pub peak: u64,
-    /// Bytes sent to the disk.
-    pub written: u64,
 }
 
 /// The running daemon; killed when dropped.
@@ -75,6 +73,8 @@ impl Daemon {
     pub fn start(dir: &Path, setup: &Setup) -> Self {
         let admin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("address").port();
         setup.write(dir, admin);
+        // That of a daemon before this one, if there was one.
+        drop(fs::remove_file(dir.join("notify")));
         let notify = UnixDatagram::bind(dir.join("notify")).expect("notify socket");
         notify.set_read_timeout(Some(LONGEST_START)).expect("timeout");
         let child = Command::new(env!("CARGO_BIN_EXE_feedwire"))
@@ -119,7 +119,7 @@ impl Daemon {
     /// What the system says of it now.
     pub fn sample(&self) -> Sample {
         let read = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).expect("a living process");
-        let (status, stat, io) = (read("status"), read("stat"), read("io"));
+        let (status, stat) = (read("status"), read("stat"));
         let line = |text: &str, name: &str| text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned)).expect("a line");
         let megabytes = |name: &str| line(&status, name).trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024;
         // Counted from behind the name, which may hold anything.
@@ -131,7 +131,6 @@ impl Daemon {
             kernel: ticks(12),
             resident: megabytes("VmRSS:"),
             peak: megabytes("VmHWM:"),
-            written: line(&io, "write_bytes: ").parse().expect("a number"),
         }
     }
 }
