@@ -189,6 +189,7 @@ impl Deliverer {
         while let Some(ticked) = ticks.join_next().await {
             self.finish(ticked)?;
         }
+        self.sink.close().await;
         Ok(())
     }
 

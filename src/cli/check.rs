@@ -7,6 +7,7 @@ use super::Failure;
 use crate::config::{self, Config, Env};
 use crate::fetch::{Answer, Content, Fetcher};
 use crate::parse;
+use crate::sink::ndjson::Ack;
 use crate::sink::{Options, Sink, Target};
 
 /// Prints what the configuration means, and with `online` what each feed answers.
@@ -38,13 +39,18 @@ fn summary(path: &Path, config: &Config) -> String {
 }
 
 fn describe(options: &Options) -> String {
+    let unsure = |ack| if ack == Ack::Written { ", acknowledged when written" } else { "" };
     let kind = match &options.target {
-        Target::Stdout(_) => "stdout",
+        Target::Stdout(stdout) if stdout.ack.is_some() => "stdout, acknowledged on stdin".into(),
+        Target::Stdout(_) => "stdout".into(),
         Target::Webhook(webhook) => match &webhook.preset {
-            Some(preset) => preset.name(),
-            None if webhook.secrets.is_empty() => "webhook, unsigned",
-            None => "webhook",
+            Some(preset) => preset.name().into(),
+            None if webhook.secrets.is_empty() => "webhook, unsigned".into(),
+            None => "webhook".into(),
         },
+        Target::Exec(exec) => format!("exec {}{}", exec.program.display(), unsure(exec.terms.ack)),
+        Target::Socket(socket) => format!("{}{}", socket.address, unsure(socket.terms.ack)),
+        Target::File(file) => format!("file {}", file.path.display()),
     };
     format!("{}: {kind}", options.id)
 }

@@ -49,7 +49,7 @@ fn configuration(args: &TailArgs, dir: &Path) -> Result<Config, Failure> {
     let mut config = load().map_err(|e| Failure::new(64, e.to_string()))?;
     if std::io::stdout().is_terminal() && !args.json {
         let readable = |mut sink: crate::sink::Options| {
-            sink.target = Target::Stdout(stdout::Options { readable: true });
+            sink.target = Target::Stdout(stdout::Options { readable: true, ..Default::default() });
             sink
         };
         config.sinks = Arc::new(config.sinks.iter().cloned().map(readable).collect());

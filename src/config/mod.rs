@@ -1,6 +1,7 @@
 //! The configuration: what is written in the files, and what is meant.
 
 mod feeds;
+mod lines;
 mod opml;
 mod polling;
 mod problem;

@@ -212,6 +212,14 @@ impl<'a> Reading<'a> {
         if sinks.iter().filter(|s| matches!(s.target, Target::Stdout(_))).count() > 1 {
             self.problems.push(Problem::general("there is one standard output, but more than one stdout sink"));
         }
+        let mut paths = HashMap::new();
+        for sink in sinks {
+            let Target::File(options) = &sink.target else { continue };
+            if let Some(other) = paths.insert(&options.path, &sink.id) {
+                let message = format!("the sinks {other} and {} write to the same file; give each its own", sink.id);
+                self.problems.push(Problem::general(message));
+            }
+        }
         let mut urls = HashMap::new();
         for Subscription { feed, .. } in feeds {
             if let Some(other) = urls.insert(&feed.url, &feed.id) {

@@ -15,7 +15,10 @@ use crate::domain::event::EventKind;
 use crate::domain::feed::Backlog;
 use crate::domain::filter::{Duplicates, Filter};
 use crate::sink::presets::Preset;
-use crate::sink::{self, Rate, Target, stdout};
+use crate::sink::{self, Rate, Target};
+
+/// The tables of which a sink has one.
+const WAYS: [&str; 6] = ["stdout", "webhook", "exec", "unix", "tcp", "file"];
 
 impl Reading<'_> {
     pub(super) fn sink(&mut self, file: &File<'_>, name: &Spanned<String>, w: written::Sink) -> Option<sink::Options> {
@@ -29,15 +32,24 @@ impl Reading<'_> {
             Some(Rate { per, burst })
         });
         let filter = self.filter(file, name.get_ref(), w.filter);
-        let target = match (w.stdout, w.webhook) {
-            (Some(_), None) => Target::Stdout(stdout::Options::default()),
-            (None, Some(webhook)) => Target::Webhook(Box::new(self.webhook(file, name.get_ref(), webhook, &events))),
-            _ => {
-                let message = format!("a sink is one of [sinks.{0}.stdout] and [sinks.{0}.webhook]", name.get_ref());
-                self.problems.push(file.at(name.span(), message));
-                return None;
-            }
-        };
+        let given = [w.stdout.is_some(), w.webhook.is_some(), w.exec.is_some(), w.unix.is_some(), w.tcp.is_some(), w.file.is_some()];
+        if given.into_iter().filter(|given| *given).count() != 1 {
+            let message = format!(
+                "a sink has one of the tables [sinks.{0}.{1}]",
+                name.get_ref(),
+                WAYS.join(&format!("], [sinks.{}.", name.get_ref()))
+            );
+            self.problems.push(file.at(name.span(), message));
+            return None;
+        }
+        let target = w
+            .stdout
+            .map(|stdout| self.stdout(file, &stdout))
+            .or_else(|| Some(Target::Webhook(Box::new(self.webhook(file, name.get_ref(), w.webhook?, &events)))))
+            .or_else(|| self.exec(file, w.exec?))
+            .or_else(|| Some(self.unix(file, w.unix?)))
+            .or_else(|| self.tcp(file, w.tcp?))
+            .or_else(|| Some(self.lines_file(file, w.file?)))?;
         let order = match w.order {
             written::Order::Feed => Order::Feed,
             written::Order::Sink => Order::Sink,
@@ -51,7 +63,7 @@ impl Reading<'_> {
         let backlog = w.backlog.map_or(Backlog::None, |backlog| backlog.0);
         let rate = rate.or_else(|| match &target {
             Target::Webhook(webhook) => webhook.preset.as_ref().map(Preset::rate),
-            Target::Stdout(_) => None,
+            _ => None,
         });
         Some(sink::Options { id: SinkId(Arc::from(name.get_ref().as_str())), events, order, rate, filter, duplicates, backlog, target })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use toml::Spanned;
 use url::Url;
 
+use super::lines::content;
 use super::problem::Problem;
 use super::reading::{File, LONGEST_TIME, Reading};
 use super::value::{Name, Source, web_url};
@@ -12,7 +13,6 @@ use super::written::{self, Preset, Signature};
 use crate::domain::delivery::Batch;
 use crate::domain::event::EventKind;
 use crate::secret::Secret;
-use crate::sink::payload::Content;
 use crate::sink::{self, Scheme, presets, webhook};
 
 /// One event, and a batch of them (CloudEvents HTTP binding, 3.2 and 3.3).
@@ -39,12 +39,7 @@ impl Reading<'_> {
         let signature = self.signature(file, w.signature.as_ref(), &w.secrets);
         let secrets = self.signing_secrets(file, &w.secrets, signature);
         let preset = self.preset(file, &w);
-        let content = match w.content {
-            None => Content::All,
-            Some(written::Content::Html) => Content::Html,
-            Some(written::Content::Text) => Content::Text,
-            Some(written::Content::None) => Content::None,
-        };
+        let content = content(w.content);
         let batch = self.batch(file, &w);
         let mut content_type = self.content_type(file, w.content_type.as_ref(), w.template.is_some());
         if batch.is_some() && content_type == CLOUDEVENT {

@@ -100,6 +100,10 @@ pub(super) struct Sink {
     pub(super) filter: Filter,
     pub(super) stdout: Option<Stdout>,
     pub(super) webhook: Option<Webhook>,
+    pub(super) exec: Option<Exec>,
+    pub(super) unix: Option<Unix>,
+    pub(super) tcp: Option<Tcp>,
+    pub(super) file: Option<LinesFile>,
 }
 
 /// `order`
@@ -150,7 +154,82 @@ pub(super) struct Filter {
 /// `[sinks.NAME.stdout]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stdout {}
+pub(super) struct Stdout {
+    pub(super) ack: Option<StdoutAck>,
+    pub(super) timeout: Option<Spanned<Time>>,
+    pub(super) content: Option<Content>,
+}
+
+/// `ack` of stdout
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StdoutAck {
+    Stdin,
+}
+
+/// `[sinks.NAME.exec]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Exec {
+    pub(super) command: Spanned<Vec<String>>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<Spanned<String>, Spanned<Source>>,
+    pub(super) ack: Option<Ack>,
+    pub(super) content: Option<Content>,
+    pub(super) timeout: Option<Spanned<Time>>,
+    pub(super) max_age: Option<Spanned<Time>>,
+    pub(super) max_in_flight: Option<Spanned<u32>>,
+}
+
+/// `[sinks.NAME.unix]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Unix {
+    pub(super) path: Spanned<PathBuf>,
+    pub(super) ack: Option<Ack>,
+    pub(super) content: Option<Content>,
+    pub(super) timeout: Option<Spanned<Time>>,
+    pub(super) max_age: Option<Spanned<Time>>,
+    pub(super) max_in_flight: Option<Spanned<u32>>,
+}
+
+/// `[sinks.NAME.tcp]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tcp {
+    pub(super) address: Spanned<String>,
+    pub(super) ack: Option<Ack>,
+    pub(super) content: Option<Content>,
+    pub(super) timeout: Option<Spanned<Time>>,
+    pub(super) max_age: Option<Spanned<Time>>,
+    pub(super) max_in_flight: Option<Spanned<u32>>,
+}
+
+/// `ack` of exec, unix and tcp
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Ack {
+    Ids,
+    Written,
+}
+
+/// `[sinks.NAME.file]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LinesFile {
+    pub(super) path: Spanned<PathBuf>,
+    pub(super) rotate: Option<Spanned<Rotate>>,
+    pub(super) content: Option<Content>,
+}
+
+/// `rotate`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotate {
+    pub(super) size: Option<Spanned<Size>>,
+    pub(super) every: Option<Spanned<Time>>,
+    pub(super) keep: Option<Spanned<u32>>,
+}
 
 /// `[sinks.NAME.webhook]`
 #[derive(Debug, Deserialize)]

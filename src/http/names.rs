@@ -118,7 +118,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    async fn addresses(&self, name: &str, now: Instant) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
+    /// The addresses of a name that may be connected to, with port 0.
+    pub(crate) async fn addresses(&self, name: &str, now: Instant) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
         let found = self.names.find(name, now).await.map_err(Unresolved)?;
         let (good, bad): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| self.policy.admits(*address));
         match (good.is_empty(), bad.first()) {

@@ -9,10 +9,15 @@ use crate::domain::filter::{Duplicates, Filter};
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
+mod answers;
+pub mod exec;
+pub mod file;
+pub mod ndjson;
 pub mod payload;
 pub mod presets;
 pub mod sample;
 mod signature;
+pub mod socket;
 pub mod stdout;
 pub mod template;
 pub mod webhook;
@@ -56,6 +61,12 @@ pub enum Target {
     Stdout(stdout::Options),
     /// One request an event.
     Webhook(Box<webhook::Options>),
+    /// One JSON document a line to a program.
+    Exec(exec::Options),
+    /// The same to whoever listens at an address.
+    Socket(socket::Options),
+    /// The same at the end of a file.
+    File(file::Options),
 }
 
 /// Attempts at once for standard output: lines of different feeds are made while others wait for their acknowledgement to be stored.
@@ -80,6 +91,14 @@ pub fn check_secret(secret: &Secret, scheme: Scheme) -> Result<(), SinkError> {
     signature::Key::parse(secret, scheme).map(drop).map_err(|e| SinkError::new(e.to_string()))
 }
 
+/// Says whether an address may be connected to, as far as that can be told without asking for names.
+///
+/// # Errors
+/// [`SinkError`].
+pub fn check_socket(options: &socket::Options) -> Result<(), SinkError> {
+    options.address.check()
+}
+
 /// A sink that is set up.
 pub enum Sink {
     /// Standard output.
@@ -93,6 +112,12 @@ pub enum Sink {
         /// See [`webhook::Options`].
         max_in_flight: usize,
     },
+    /// A program.
+    Exec(Box<exec::Exec>),
+    /// A unix or TCP connection.
+    Socket(Box<socket::Socket>),
+    /// A file.
+    File(file::LineFile),
 }
 
 impl Sink {
@@ -101,8 +126,12 @@ impl Sink {
     /// # Errors
     /// [`SinkError`], without any secret in it.
     pub fn open(options: &Options) -> Result<Self, SinkError> {
+        let id = options.id.clone();
         Ok(match &options.target {
-            Target::Stdout(options) => Self::Stdout(stdout::Stdout::new(options.clone())),
+            Target::Stdout(options) => Self::Stdout(stdout::Stdout::new(id, options.clone())),
+            Target::Exec(options) => Self::Exec(Box::new(exec::Exec::new(id, options.clone()))),
+            Target::Socket(options) => Self::Socket(Box::new(socket::Socket::new(id, options.clone())?)),
+            Target::File(options) => Self::File(file::LineFile::new(id, options.clone())),
             Target::Webhook(options) => Self::Webhook {
                 webhook: Box::new(webhook::Webhook::new(options)?),
                 max_age: options.max_age,
@@ -119,6 +148,18 @@ impl Sink {
         match self {
             Self::Stdout(stdout) => stdout.deliver(delivery).await,
             Self::Webhook { webhook, .. } => webhook.deliver(delivery, now).await,
+            Self::Exec(exec) => exec.deliver(delivery).await,
+            Self::Socket(socket) => socket.deliver(delivery).await,
+            Self::File(file) => file.deliver(delivery).await,
+        }
+    }
+
+    /// Lets the consumer go, when no attempt is under way any more; a program is waited for until it has ended.
+    pub async fn close(&self) {
+        match self {
+            Self::Exec(exec) => exec.close().await,
+            Self::Socket(socket) => socket.close().await,
+            Self::Stdout(_) | Self::Webhook { .. } | Self::File(_) => {}
         }
     }
 
@@ -128,6 +169,9 @@ impl Sink {
         match self {
             Self::Stdout(_) => STDOUT_IN_FLIGHT,
             Self::Webhook { max_in_flight, .. } => *max_in_flight,
+            Self::Exec(exec) => exec.lines.terms.max_in_flight,
+            Self::Socket(socket) => socket.lines.terms.max_in_flight,
+            Self::File(_) => file::IN_FLIGHT,
         }
     }
 
@@ -135,8 +179,8 @@ impl Sink {
     #[must_use]
     pub fn batch(&self) -> Batch {
         match self {
-            Self::Stdout(_) => Batch::default(),
             Self::Webhook { webhook, .. } => webhook.batch(),
+            Self::Stdout(_) | Self::Exec(_) | Self::Socket(_) | Self::File(_) => Batch::default(),
         }
     }
 
@@ -144,8 +188,10 @@ impl Sink {
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         match self {
-            Self::Stdout(_) => None,
+            Self::Stdout(_) | Self::File(_) => None,
             Self::Webhook { max_age, .. } => *max_age,
+            Self::Exec(exec) => exec.lines.terms.max_age,
+            Self::Socket(socket) => socket.lines.terms.max_age,
         }
     }
 }

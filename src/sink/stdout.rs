@@ -1,43 +1,69 @@
-//! One JSON document a line on standard output. A line that was written and flushed is acknowledged.
+//! One JSON document a line on standard output. A line that was written and flushed is acknowledged; or, if the consumer says which it has
+//! on our standard input, a line whose id it has said.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use super::payload;
-use crate::domain::delivery::{Delivery, DeliveryError};
+use tokio::time::Instant;
+
+use super::answers::{Cutter, Desk, Expected, trouble};
+use super::{ndjson, payload};
+use crate::domain::delivery::{Delivery, DeliveryError, SinkId};
 use crate::domain::event::Event;
+use crate::log::harmless;
 
 /// How it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// For people: time, feed, title and link instead of JSON (`feedwire tail` on a terminal).
     pub readable: bool,
+    /// Which of an entry's content is sent.
+    pub content: payload::Content,
+    /// How long after a line its id has to come in on standard input; `None` when a line that was written is acknowledged.
+    pub ack: Option<Duration>,
 }
 
 /// The sink.
 #[derive(Debug)]
 pub struct Stdout {
+    sink: SinkId,
     options: Options,
 }
+
+/// There is one standard input, whatever a reload changes.
+static INPUT: OnceLock<Arc<Desk>> = OnceLock::new();
 
 impl Stdout {
     /// Nothing can go wrong before the first line.
     #[must_use]
-    pub fn new(options: Options) -> Self {
-        Self { options }
+    pub fn new(sink: SinkId, options: Options) -> Self {
+        Self { sink, options }
     }
 
     /// Writes one line. Not to be cancelled: a line may have been written and not acknowledged.
     ///
     /// # Errors
-    /// [`DeliveryError::Closed`] when nobody reads any more.
+    /// [`DeliveryError::Closed`] when nobody reads, or says anything, any more.
     pub async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        let line = if self.options.readable {
-            readable(&delivery.event).into_bytes()
-        } else {
-            payload::event(&delivery.event, payload::Content::All, None)
+        let Some(wait) = self.options.ack else { return self.write(&delivery.event).await };
+        let (desk, id) = (INPUT.get_or_init(|| listen(&self.sink)), &delivery.event.happening.id.0);
+        let coming = match desk.expect(id)? {
+            Expected::Known(verdict) => return verdict,
+            Expected::Coming(coming) => coming,
         };
-        let written = tokio::task::spawn_blocking(move || write_line(line)).await;
-        let trouble = |reason: String| DeliveryError::Endpoint { reason, retry_after: None };
+        if let Err(e) = self.write(&delivery.event).await {
+            drop(coming);
+            desk.give_up(id, false);
+            return Err(e);
+        }
+        desk.verdict(id, coming, Instant::now() + wait, wait).await
+    }
+
+    /// Waits as long as it takes: what is half written cannot be taken back.
+    async fn write(&self, event: &Event) -> Result<(), DeliveryError> {
+        let line = if self.options.readable { (readable(event) + "\n").into_bytes() } else { ndjson::line(event, self.options.content) };
+        let written = tokio::task::spawn_blocking(move || write_line(&line)).await;
         match written {
             Ok(Ok(())) => Ok(()),
             Ok(Err(e)) if e.kind() == ErrorKind::BrokenPipe => Err(DeliveryError::Closed),
@@ -47,11 +73,35 @@ impl Stdout {
     }
 }
 
+/// Hears what comes in, on a thread that the end of the process does not wait for.
+fn listen(sink: &SinkId) -> Arc<Desk> {
+    let desk = Arc::new(Desk::new(sink.clone()));
+    let heard = desk.clone();
+    let thread = std::thread::Builder::new().name("stdin".into()).spawn(move || {
+        let (mut cutter, mut buffer, mut input) = (Cutter::default(), [0; 4096], std::io::stdin().lock());
+        loop {
+            let read = match input.read(&mut buffer) {
+                Ok(read) => read,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                // What cannot be read has ended.
+                Err(_) => 0,
+            };
+            cutter.cut(buffer.get(..read).unwrap_or_default(), |line| heard.hear(line));
+            if read == 0 {
+                return heard.close(DeliveryError::Closed);
+            }
+        }
+    });
+    if let Err(e) = thread {
+        desk.close(trouble(format!("no thread for standard input: {e}")));
+    }
+    desk
+}
+
 /// One write, so that no other line can come between, and a flush.
-fn write_line(mut line: Vec<u8>) -> std::io::Result<()> {
-    line.push(b'\n');
+fn write_line(line: &[u8]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(&line)?;
+    out.write_all(line)?;
     out.flush()
 }
 
@@ -64,21 +114,4 @@ fn readable(event: &Event) -> String {
     let when = entry.published.map_or_else(|| scene.time.to_string(), |published| published.to_string());
     let parts = [when.as_str(), &scene.feed.0, entry.title.as_deref().unwrap_or("(no title)"), entry.url.as_deref().unwrap_or_default()];
     parts.map(harmless).join("  ")
-}
-
-/// Text that cannot move the cursor, colour the screen, or turn the direction of what follows it.
-fn harmless(text: &str) -> String {
-    let bidi = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-    text.chars().filter(|c| !bidi(*c)).map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn feed_text_forges_nothing_on_a_terminal() {
-        assert_eq!(harmless("a\n\u{1b}[31mb\u{202e}c\u{2028}d"), "a  [31mbc d");
-        assert_eq!(harmless("Об’єкт є ї ґ"), "Об’єкт є ї ґ");
-    }
 }
