@@ -25,4 +25,5 @@ mod outbox;
 mod path;
 mod presets;
 mod process;
+mod sinks;
 mod tls;

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -34,6 +34,8 @@ pub struct Home {
     variables: Vec<(String, String)>,
     /// What the shell is told before it becomes the program, if there has to be one.
     ulimit: Option<&'static str>,
+    /// Whether standard input is the test's.
+    input: bool,
     started: AtomicUsize,
 }
 
@@ -41,7 +43,14 @@ impl Home {
     /// Writes a configuration. `state_dir` and, unless the text has its own, `[polling]` for impatient tests are added.
     pub fn new(config: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the test");
-        let new = Self { directory, retry: "50ms,100ms,200ms".into(), variables: Vec::new(), ulimit: None, started: AtomicUsize::new(0) };
+        let new = Self {
+            directory,
+            retry: "50ms,100ms,200ms".into(),
+            variables: Vec::new(),
+            ulimit: None,
+            input: false,
+            started: AtomicUsize::new(0),
+        };
         fs::create_dir(new.path("credentials")).unwrap();
         new.configure(config);
         new
@@ -55,6 +64,11 @@ impl Home {
     /// Starts the program under limits: `"-Sn 64"`.
     pub fn ulimit(self, limit: &'static str) -> Self {
         Self { ulimit: Some(limit), ..self }
+    }
+
+    /// Lets the test write to the program's standard input, which is empty otherwise.
+    pub fn input(self) -> Self {
+        Self { input: true, ..self }
     }
 
     /// Sets an environment variable. Of the test's own, only `PATH` gets through.
@@ -127,7 +141,7 @@ impl Home {
             .env("CREDENTIALS_DIRECTORY", self.path("credentials"))
             .env("FEEDWIRE_TEST_RETRY", &self.retry)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(if self.input { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -135,13 +149,15 @@ impl Home {
         let closed = Record::default();
         let stdout = lines(child.stdout.take().unwrap(), "stdout", &closed);
         let stderr = lines(child.stderr.take().unwrap(), "stderr", &closed);
-        Daemon { child, stdout, stderr, notified, closed, listener }
+        Daemon { stdin: child.stdin.take(), child, stdout, stderr, notified, closed, listener }
     }
 }
 
 /// The running program. Killed when dropped; a test that is failing then shows the end of its log.
 pub struct Daemon {
     child: Child,
+    /// Its standard input, if the test wanted it.
+    pub stdin: Option<ChildStdin>,
     /// The lines of standard output so far.
     pub stdout: Record<String>,
     /// The lines of standard error so far.
