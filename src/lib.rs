@@ -1,8 +1,8 @@
 //! feedwire turns feeds into a durable stream of events.
 //!
 //! It polls RSS, Atom, RDF and JSON feeds politely, decides which entries are new, commits them to an embedded sled store, and delivers
-//! each to every sink (stdout, webhooks) until the sink says that it has it. The README is the manual for its users; this page is the map
-//! for those who change it.
+//! each to every sink (webhooks, programs, sockets, files, stdout) until the sink says that it has it. The README is the manual for its
+//! users; this page is the map for those who change it.
 //!
 //! # The path of one entry
 //!

@@ -136,15 +136,22 @@ async fn d1_d11_every_way_out_is_sent_everything_in_the_order_of_its_lanes() {
 async fn d2_a_consumer_that_breaks_off_gets_everything_when_it_is_back() {
     let origin = Origin::start().await;
     let mut five = Five::new(&origin).await;
-    let dying = SCRIPT.replace("echo noise", "{ [ $(wc -l <\"$1\") -ne 4 ] || kill -9 $$; } && echo noise");
+    // Something it has started holds its output open.
+    let dying = SCRIPT.replace("echo noise", "{ [ $(wc -l <\"$1\") -ne 4 ] || { sleep 5 & kill -9 $$; }; } && echo noise");
     let config = fs::read_to_string(five.home.config()).unwrap();
     fs::write(five.home.config(), config.replace(&format!("{SCRIPT:?}"), &format!("{dying:?}"))).unwrap();
     for publisher in &five.publishers {
         publisher.publish(3);
     }
     let daemon = five.start().await;
-    five.unix.received(2).await;
+    // What it has and has not acknowledged waits no longer than the connection.
+    five.unix.received(9).await;
+    five.unix.behave(Manner::Mute);
+    five.publishers[0].publish(1);
+    five.unix.received(10).await;
     five.unix.down().await;
+    daemon.stderr.until("the end", |all| all.iter().find(|line| line.contains("the consumer closed the connection")).cloned()).await;
+    five.unix.behave(Manner::Acknowledges);
     five.tcp.received(2).await;
     five.tcp.down().await;
     for publisher in &five.publishers {
@@ -176,7 +183,7 @@ async fn d6_d13_who_never_answers_or_never_reads_delays_nobody_and_loses_nothing
     deaf.behave(Manner::Deaf);
     mute.behave(Manner::Mute);
     let short = "timeout = \"300ms\"\n";
-    let blind = "echo started $$ >&2; sleep 1000";
+    let blind = "sleep 1000 & echo started $$ $! >&2; wait";
     let tables = [deaf.table("deaf"), mute.table("mute"), program("blind", blind, &home.path("x"))].join(short);
     home.configure(&format!("{}{tables}{short}[sinks.out.stdout]\n", feed("a", &publisher)));
     let mut daemon = home.start().await;
@@ -201,8 +208,12 @@ async fn d6_d13_who_never_answers_or_never_reads_delays_nobody_and_loses_nothing
     // The program ignores the end of its input, and what it has started would outlive it.
     daemon.terminate().await;
     let started = said("started ").await;
-    let pid: u32 = started.split("started ").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
-    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    let numbers = started.split("started ").nth(1).unwrap().split('"').next().unwrap();
+    for number in numbers.split(' ') {
+        // What nobody has waited for yet is a zombie.
+        let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    }
 }
 
 #[tokio::test]

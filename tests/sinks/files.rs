@@ -53,13 +53,16 @@ async fn half_a_line_is_cut_off_and_a_file_that_logrotate_moves_is_begun_anew() 
     assert_eq!(by_lane(&events(&path))["a"], publisher.published());
     assert!(events(&path).iter().all(|event| event.at("/data/entry/content_html").is_null()));
     let mut daemon = home.start().await;
+    publisher.publish(1);
+    daemon.printed(1).await;
+    settled(&home).await;
     let moved = home.path("e.ndjson.1");
     fs::rename(&path, &moved).unwrap();
     publisher.publish(2);
-    daemon.printed(2).await;
+    daemon.printed(3).await;
     settled(&home).await;
     daemon.terminate().await;
-    assert_eq!((events(&moved).len(), by_lane(&events(&path))["a"].clone()), (2, publisher.published()[2..].to_vec()));
+    assert_eq!((events(&moved).len(), by_lane(&events(&path))["a"].clone()), (3, publisher.published()[3..].to_vec()));
 }
 
 #[tokio::test]

@@ -47,6 +47,28 @@ async fn a_program_is_started_when_it_is_needed_and_ends_with_the_end_of_its_inp
 }
 
 #[tokio::test]
+async fn d38_a_reload_ends_the_old_program_and_loses_and_repeats_nothing() {
+    let origin = Origin::start().await;
+    let publisher = Publisher::new(&origin, "/feed");
+    publisher.publish(3);
+    let home = Home::new("");
+    let file = home.path("x");
+    let config = |name: &str| feed("a", &publisher) + &program("exec", &format!("{SCRIPT}echo ended {name} >&2\n"), &file);
+    home.configure(&config("old"));
+    let daemon = home.start().await;
+    let events_in_log =
+        |n: usize| daemon.stderr.until("events", move |all| all.iter().filter(|line| line.contains("have evt_")).nth(n - 1).cloned());
+    events_in_log(3).await;
+    home.configure(&config("new"));
+    daemon.hup();
+    daemon.stderr.until("the end of the old one", |all| all.iter().find(|line| line.contains("ended old")).cloned()).await;
+    publisher.publish(3);
+    events_in_log(6).await;
+    assert_eq!((events(&file).len(), by_lane(&events(&file))["a"].clone()), (6, publisher.published()));
+    assert!(!daemon.stderr.all().iter().any(|line| line.contains("WARN") || line.contains("ERROR")), "{}", daemon.stderr.tail());
+}
+
+#[tokio::test]
 async fn a_program_that_cannot_run_holds_its_events_until_it_can() {
     let origin = Origin::start().await;
     let publisher = Publisher::new(&origin, "/feed");
