@@ -48,7 +48,7 @@ impl Reading<'_> {
     pub(super) fn unix(&mut self, file: &File<'_>, w: written::Unix) -> Target {
         let (timeout, max_age, max_in_flight) = (w.timeout.as_ref(), w.max_age.as_ref(), w.max_in_flight.as_ref());
         let terms = self.terms(file, &Agreed { ack: w.ack, content: w.content, timeout, max_age, max_in_flight });
-        let path = file.dir().join(w.path.get_ref());
+        let path = place(file, w.path.get_ref());
         let length = path.as_os_str().len();
         if w.path.get_ref().as_os_str().is_empty() || length > LONGEST_SOCKET {
             let message = format!("the path of a socket has 1 to {LONGEST_SOCKET} bytes; this has {length}");
@@ -73,7 +73,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn lines_file(&mut self, file: &File<'_>, w: written::LinesFile) -> Target {
-        let path = file.dir().join(w.path.get_ref());
+        let path = place(file, w.path.get_ref());
         let dir = path.parent().unwrap_or(Path::new("/"));
         if w.path.get_ref().file_name().is_none() || path.is_dir() {
             self.problems.push(file.at(w.path.span(), "this is the path of no file"));
@@ -177,6 +177,13 @@ impl Reading<'_> {
         }
         env
     }
+}
+
+/// A path relative to the file it is written in, wherever that is seen from.
+fn place(file: &File<'_>, written: &Path) -> PathBuf {
+    let joined = file.dir().join(written);
+    // What has no absolute form is complained about as it is.
+    std::path::absolute(&joined).unwrap_or(joined)
 }
 
 /// Which of an entry's content is meant.

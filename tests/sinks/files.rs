@@ -85,3 +85,18 @@ async fn files_are_rotated_and_together_hold_everything_once() {
     let all: Vec<_> = files.iter().flat_map(|file| events(file)).collect();
     assert_eq!((all.len(), by_lane(&all)["a"].clone()), (40, publisher.published()));
 }
+
+/// Paths are those of the configuration's directory, also when its own is relative; and `check` says what is meant.
+#[tokio::test]
+async fn check_says_where_events_go() {
+    let home = Home::new(
+        "[feeds.a]\nurl = \"https://a.example/\"\n[sinks.e.exec]\ncommand = [\"/bin/sh\"]\nack = \"written\"\n[sinks.f.file]\npath = \"e.ndjson\"\n\
+         [sinks.o.stdout]\nack = \"stdin\"\n[sinks.t.tcp]\naddress = \"[::1]:7000\"\n[sinks.u.unix]\npath = \"c.sock\"\n",
+    );
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_feedwire"));
+    let output = command.args(["check", "--config", "feedwire.toml"]).current_dir(home.path("")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).replace(&fs::canonicalize(home.path("")).unwrap().display().to_string(), "DIR");
+    let sinks = "5 sinks (e: exec /bin/sh, acknowledged when written, f: file DIR/e.ndjson, o: stdout, acknowledged on stdin, \
+                 t: tcp [::1]:7000, u: unix DIR/c.sock)";
+    assert!(said.contains(sinks), "{said} {}", String::from_utf8_lossy(&output.stderr));
+}
