@@ -208,6 +208,9 @@ pub struct Report {
     /// The first event of the same article, from another feed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<EventId>,
+    /// Of an update: the id that the first event of the entry has, were it told or not. What stays the same of an entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<EventId>,
 }
 
 /// How much of an entry has changed.

@@ -284,7 +284,8 @@ impl Teller<'_> {
             let sinks = to.iter().map(|d| d.sink).collect();
             self.update.claims.push(Stories::claim(keys, &self.feed.id, &id, origin, sinks, now));
         }
-        let report = Report { entry, revision: found.revision, level: found.level, duplicate_of: origin.map(story::Origin::event) };
+        let first = (!told).then(|| EventId::new(instance, &self.feed.id, found.id, EventKind::Created, 0));
+        let report = Report { entry, revision: found.revision, level: found.level, duplicate_of: origin.map(story::Origin::event), first };
         self.update.events.push((Happening { id, kind: found.kind, what: What::Entry(Box::new(report)) }, to));
     }
 }

@@ -36,7 +36,7 @@ pub fn event(event: &Event, content: Content, cap: Option<usize>) -> Vec<u8> {
         What::Moved(moved) => return line(&Envelope::new(event, Subject::Moved { moved })),
         What::Sink(sink) => return line(&Envelope::new(event, Subject::Sink { sink })),
     };
-    let Report { entry, revision, level, duplicate_of } = &**report;
+    let Report { entry, revision, level, duplicate_of, .. } = &**report;
     let (mut entry, duplicate_of) = (self::entry(entry, *revision).keeping(content), duplicate_of.as_ref().map(|id| id.0.as_str()));
     loop {
         let subject = Subject::Entry { entry: &entry, level: *level, duplicate_of };

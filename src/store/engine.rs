@@ -129,6 +129,11 @@ impl Engine {
         caught(&self.path, || self.tree(table).scan_prefix(prefix).next_back().transpose())
     }
 
+    /// The last pair whose key is below `key`.
+    pub(super) fn below(&self, table: Table, key: &[u8]) -> Result<Option<Pair>, StoreError> {
+        caught(&self.path, || self.tree(table).get_lt(key))
+    }
+
     /// The error for a value whose checksum is wrong.
     pub(super) fn damaged_row(&self, table: Table) -> StoreError {
         StoreError::damaged(&self.path, format!("a row of the {table:?} table has a wrong checksum"))

@@ -18,6 +18,7 @@ mod history;
 mod key;
 mod lanes;
 mod load;
+mod log;
 mod outbox;
 mod pack;
 mod reader;
@@ -31,7 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::debug;
 
 use crate::domain::delivery::{Batch, Delivery, Lane, Settlement, SinkId};
@@ -47,6 +48,7 @@ use attempts::Attempts;
 use engine::Engine;
 pub use error::StoreError;
 use lanes::Lanes;
+pub use log::{Most, Share, Sought};
 pub use outbox::Since;
 use pack::Prepared;
 
@@ -101,7 +103,8 @@ struct Shared {
     closed: AtomicBool,
     /// Groups that are on the disk.
     group: AtomicU64,
-    sequence: AtomicU64,
+    /// Of the newest event that is on the disk.
+    sequence: watch::Sender<u64>,
     /// Held by whoever deletes events of the past, or lets them enter lanes: what is being looked at is not deleted.
     past: tokio::sync::Mutex<()>,
     _lock: guard::Lock,
@@ -149,7 +152,7 @@ impl Store {
             healthy: AtomicBool::new(true),
             closed: AtomicBool::new(false),
             group: AtomicU64::new(meta.group),
-            sequence: AtomicU64::new(meta.sequence),
+            sequence: watch::Sender::new(meta.sequence),
             past: tokio::sync::Mutex::new(()),
             _lock: lock,
         });
@@ -343,7 +346,7 @@ impl Store {
     /// The sequence of the newest event.
     #[must_use]
     pub fn sequence(&self) -> u64 {
-        self.shared.sequence.load(Ordering::Relaxed)
+        *self.shared.sequence.borrow()
     }
 
     /// Bytes free on the file system of the state directory; `None` when it cannot be told.

@@ -156,6 +156,7 @@ mod tests {
                     revision: 3,
                     level: Some(Level::Minor),
                     duplicate_of: Some(EventId("evt_y".into())),
+                    first: Some(EventId("evt_z".into())),
                 })),
             };
             let scene = Scene {

@@ -15,7 +15,7 @@ use crate::domain::text::{Gist, Sketch};
 
 mod torn;
 
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 pub(super) const NOW: Timestamp = Timestamp(1_732_725_900_000);
 
 pub(super) fn open(dir: &Path) -> (Store, Closing) {

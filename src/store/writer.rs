@@ -153,9 +153,15 @@ impl Writer {
         engine.commit(group.rows()?)?;
         self.meta = group.meta.clone();
         self.shared.group.store(self.meta.group, Ordering::Relaxed);
-        self.shared.sequence.store(self.meta.sequence, Ordering::Relaxed);
+        self.tell_sequence();
         self.publish(std::mem::take(&mut group.effects));
         Ok(answers)
+    }
+
+    /// Wakes those who follow the log, if there is something new in it.
+    fn tell_sequence(&self) {
+        let newest = self.meta.sequence;
+        self.shared.sequence.send_if_modified(|sequence| std::mem::replace(sequence, newest) != newest);
     }
 
     /// Tells the lanes in memory what is now on the disk.
@@ -199,6 +205,7 @@ impl Writer {
         let mut trial = Group::new(&engine, &self.meta);
         engine.commit(trial.rows()?)?;
         self.meta = trial.meta.clone();
+        self.tell_sequence();
         *self.shared.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
         Ok(())
     }
