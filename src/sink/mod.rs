@@ -15,6 +15,7 @@ pub mod file;
 pub mod ndjson;
 pub mod payload;
 pub mod presets;
+pub mod river;
 pub mod sample;
 mod signature;
 pub mod socket;

@@ -128,7 +128,7 @@ pub struct EntryJson<'a> {
     language: Option<&'a str>,
     categories: &'a [String],
     pub(super) summary: Option<String>,
-    content_html: Option<String>,
+    pub(super) content_html: Option<String>,
     pub(super) content_text: Option<String>,
     content_truncated: bool,
     pub(super) image: Option<&'a str>,
