@@ -74,6 +74,8 @@ pub struct Start {
     pub runtime_directory: Option<PathBuf>,
     /// The waits between attempts.
     pub schedule: Schedule,
+    /// What readers of the log may cost.
+    pub pull: admin::Pull,
     /// Shared with whoever watches the first polls.
     pub counters: Arc<Counters>,
 }
@@ -102,7 +104,7 @@ async fn close(store: Store, closing: Closing) {
 async fn govern(start: Start, store: Store, orders: (mpsc::Sender<Order>, mpsc::Receiver<Order>)) -> Result<(), DaemonError> {
     let (sender, mut orders) = orders;
     let mut era = Era::prepare(&start.config, &store, &start).await?.begin().await?;
-    let board = Arc::new(Board::new(store.clone(), era.panel(), sender));
+    let board = Arc::new(Board::new(store.clone(), era.panel(), sender, start.pull));
     let mut servers = JoinSet::new();
     serve(&mut servers, &board, &start).await?;
     let mut config = start.config.clone();
@@ -141,6 +143,7 @@ async fn govern(start: Start, store: Store, orders: (mpsc::Sender<Order>, mpsc::
     };
     info!("feedwire is stopping; attempts under way may end.");
     era.stop.send_replace(true);
+    board.dismiss().await;
     let last = async {
         while era.polling.join_next().await.is_some() {}
         while era.delivering.join_next().await.is_some() {}
@@ -174,7 +177,7 @@ async fn serve(servers: &mut JoinSet<()>, board: &Arc<Board>, start: &Start) -> 
     let control = admin::control(board.clone(), &socket).await;
     servers.spawn(control.map_err(|source| DaemonError::Listen { what: socket.display().to_string(), source })?);
     if let Some(address) = start.config.admin {
-        let listening = admin::listen(board.clone(), address).await;
+        let listening = admin::listen(board.clone(), address, start.config.hosts.clone()).await;
         let (address, pages) = listening.map_err(|source| DaemonError::Listen { what: address.to_string(), source })?;
         servers.spawn(pages);
         info!(listen = %address, "Serving health and status.");
@@ -209,8 +212,8 @@ async fn reload(
         Ok(())
     });
     let mut changed = difference(config, &fresh);
-    if fresh.admin != config.admin {
-        changed.push_str("; [admin] listen changes with the next restart");
+    if (fresh.admin, &fresh.hosts) != (config.admin, &config.hosts) {
+        changed.push_str("; [admin] listen and hosts change with the next restart");
     }
     *config = fresh;
     Ok(changed)

@@ -1,8 +1,14 @@
 //! HTTP for operators: read-only on `[admin] listen`, the same plus control on a unix socket that only the daemon's user may open.
 
+mod ask;
 mod control;
+mod events;
+mod guarded;
 mod outbox;
 mod pages;
+mod readers;
+mod river;
+mod stream;
 mod why;
 
 use std::fs::{self, Permissions};
@@ -13,6 +19,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
 use axum::routing::{get, post};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +30,9 @@ use crate::deliver::Deliverer;
 use crate::domain::time::Timestamp;
 use crate::poll::Poller;
 use crate::store::Store;
+use guarded::Patient;
+pub use readers::Pull;
+use readers::Readers;
 
 /// A loop that has not gone round for so long hangs.
 pub const HANGS_AFTER: Duration = Duration::from_secs(30);
@@ -51,13 +62,14 @@ pub struct Board {
     pub started: Timestamp,
     panel: RwLock<Arc<Panel>>,
     orders: mpsc::Sender<Order>,
+    readers: Readers,
 }
 
 impl Board {
     /// A board that shows `panel`.
     #[must_use]
-    pub fn new(store: Store, panel: Panel, orders: mpsc::Sender<Order>) -> Self {
-        Self { store, started: clock::now(), panel: RwLock::new(Arc::new(panel)), orders }
+    pub fn new(store: Store, panel: Panel, orders: mpsc::Sender<Order>, pull: Pull) -> Self {
+        Self { store, started: clock::now(), panel: RwLock::new(Arc::new(panel)), orders, readers: Readers::new(pull) }
     }
 
     /// What is running now.
@@ -71,6 +83,11 @@ impl Board {
         *self.panel.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(panel);
     }
 
+    /// Sends those who wait for events home, for the daemon stops. They come back with the sequence they have.
+    pub async fn dismiss(&self) {
+        self.readers.end().await;
+    }
+
     /// Whether every loop has gone round lately. A store that is being mended is waited for, not hung.
     #[must_use]
     pub fn is_alive(&self) -> bool {
@@ -80,13 +97,24 @@ impl Board {
     }
 }
 
-/// Serves the read-only pages on a TCP address until the future is dropped. Says which port it is, should port 0 have been asked for.
+/// Serves the read-only pages on a TCP address until the future is dropped, to those who call it by its address, localhost, or one of
+/// `hosts`. Says which port it is, should port 0 have been asked for.
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub async fn listen(board: Arc<Board>, address: SocketAddr) -> std::io::Result<(SocketAddr, impl Future<Output = ()> + Send)> {
+pub async fn listen(
+    board: Arc<Board>,
+    address: SocketAddr,
+    hosts: Arc<[String]>,
+) -> std::io::Result<(SocketAddr, impl Future<Output = ()> + Send)> {
     let listener = TcpListener::bind(address).await?;
-    let (bound, app) = (listener.local_addr()?, pages_of(board));
+    let bound = listener.local_addr()?;
+    let listener = Patient { listener, patience: board.readers.pull.patience };
+    let own_name = move |request: Request, next: Next| {
+        let hosts = hosts.clone();
+        async move { guarded::own_name(&hosts, request, next).await }
+    };
+    let app = pages_of(board).layer(middleware::from_fn(own_name));
     Ok((bound, async move { drop(axum::serve(listener, app).await) }))
 }
 
@@ -103,6 +131,7 @@ pub async fn control(board: Arc<Board>, path: &Path) -> std::io::Result<impl Fut
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    let listener = Patient { listener, patience: board.readers.pull.patience };
     let orders = Router::new()
         .route("/v1/reload", post(control::reload))
         .route("/v1/flood", post(control::flood))
@@ -132,5 +161,9 @@ fn pages_of(board: Arc<Board>) -> Router {
         .route("/v1/status", get(pages::status))
         .route("/v1/feeds", get(pages::feeds))
         .route("/v1/sinks", get(pages::sinks))
+        .route("/v1/events", get(events::events))
+        .route("/v1/stream", get(stream::stream))
+        .route("/feed.atom", get(river::atom))
+        .route("/feed.json", get(river::json))
         .with_state(board)
 }

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::Failure;
-use crate::admin::Order;
+use crate::admin::{Order, Pull};
 use crate::config::{self, Config};
 use crate::daemon::{self, DaemonError, Start};
 use crate::deliver::DeliverError;
@@ -64,7 +64,7 @@ pub async fn serve(
     let signals = tokio::spawn(obey_signals(Signals::install()?, orders.clone()));
     let counters = Arc::new(Counters::default());
     let drawing = tokio::spawn(draw(bar.clone(), counters.clone()));
-    let start = Start { config, reload, runtime_directory: runtime_directory(), schedule: schedule()?, counters };
+    let start = Start { config, reload, runtime_directory: runtime_directory(), schedule: schedule()?, pull: pull()?, counters };
     let ended = daemon::run(start, (orders, inbox)).await;
     signals.abort();
     drawing.abort();
@@ -87,6 +87,17 @@ fn schedule() -> Result<Schedule, Failure> {
     let steps: Result<Vec<_>, _> = text.split(',').map(|step| humantime::parse_duration(step.trim())).collect();
     let bad = || Failure::new(78, format!("FEEDWIRE_TEST_RETRY={text:?} is not a list of durations such as 50ms,1s"));
     steps.ok().and_then(Schedule::new).ok_or_else(bad)
+}
+
+/// What readers of the log may cost; `$FEEDWIRE_TEST_PULL` changes it, so that a test need not wait for a heartbeat.
+fn pull() -> Result<Pull, Failure> {
+    let Ok(text) = std::env::var("FEEDWIRE_TEST_PULL") else { return Ok(Pull::default()) };
+    let mut words = text.split(',').map(str::trim);
+    let mut time = || words.next().and_then(|word| humantime::parse_duration(word).ok());
+    let times = time().zip(time());
+    let readers = words.next().and_then(|word| word.parse().ok());
+    let bad = || Failure::new(78, format!("FEEDWIRE_TEST_PULL={text:?} is not heartbeat, patience and readers such as 15s,30s,64"));
+    times.zip(readers).map(|((heartbeat, patience), readers)| Pull { heartbeat, patience, readers }).ok_or_else(bad)
 }
 
 /// Signal handlers, in place before anybody is told that the daemon is ready.

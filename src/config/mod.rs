@@ -45,6 +45,8 @@ pub struct Config {
     pub sinks: Arc<Vec<sink::Options>>,
     /// Where status is served; `None` is nowhere.
     pub admin: Option<SocketAddr>,
+    /// Names by which it may be asked there, besides its address and localhost; in lower case.
+    pub hosts: Arc<[String]>,
     /// How long delivered events are kept.
     pub retention: Duration,
     /// What is allowed but probably not wanted.

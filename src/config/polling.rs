@@ -1,6 +1,7 @@
 //! `[polling]` and `[admin]`: times and numbers in their ranges, and in the right order.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -98,8 +99,23 @@ impl Reading<'_> {
         let Some(admin) = admin else { return (None, default) };
         let listen = admin.listen.as_ref().map(|listen| *listen.get_ref());
         if let Some(address) = listen.filter(|a| !a.ip().is_loopback()) {
-            self.warnings.push(format!("[admin] listens on {address}: whoever reaches it can read the names and URLs of your feeds"));
+            self.warnings
+                .push(format!("[admin] listens on {address}: whoever reaches it can read your feeds, their URLs and their events"));
         }
         (listen, self.time(file, admin.retention.as_ref(), Duration::from_secs(3600)..=10 * LONGEST_TIME, default))
+    }
+
+    /// The names of `[admin]`, in lower case.
+    pub(super) fn hosts(&mut self, file: &File<'_>, admin: Option<&written::Admin>) -> Arc<[String]> {
+        let mut hosts = vec![];
+        for host in admin.into_iter().flat_map(|admin| &admin.hosts) {
+            let name = host.get_ref().trim_end_matches('.').to_ascii_lowercase();
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+                let message = "a host is a name as in \"feeds.example.org\", without scheme or port; addresses need not be named";
+                self.problems.push(file.at(host.span(), message));
+            }
+            hosts.push(name);
+        }
+        hosts.into()
     }
 }

@@ -84,6 +84,7 @@ impl<'a> Reading<'a> {
             self.check_name(&file, written, "instance");
         }
         let (admin, retention) = self.admin(&file, w.admin.as_ref());
+        let hosts = self.hosts(&file, w.admin.as_ref());
         let state_dir = self.state_dir(w.state_dir);
         let feeds: Vec<_> = std::mem::take(&mut self.feeds).into_values().map(|(_, feed)| feed).collect();
         let sinks: Vec<_> = std::mem::take(&mut self.sinks).into_values().map(|(_, sink)| sink).collect();
@@ -96,6 +97,7 @@ impl<'a> Reading<'a> {
             feeds: Arc::new(feeds),
             sinks: Arc::new(sinks),
             admin,
+            hosts,
             retention,
             warnings: vec![],
         })

@@ -146,6 +146,7 @@ max_age = "0s"
 max_in_flight = 3
 [admin]
 listen = "127.0.0.1:7744"
+hosts = ["Feeds.example.org"]
 retention = "7d"
 "#;
     let config = load_one(text).unwrap();
@@ -162,7 +163,7 @@ retention = "7d"
     let Target::Webhook(hook) = &sink.target else { panic!("{sink:?}") };
     assert_eq!((hook.timeout, hook.max_age, hook.max_in_flight), (Duration::from_secs(5), None, 3));
     assert_eq!((sink.events.len(), sink.order, sink.rate.unwrap().burst), (2, Order::None, 5));
-    assert_eq!(config.admin, Some("127.0.0.1:7744".parse().unwrap()));
+    assert_eq!((config.admin, &config.hosts[..]), (Some("127.0.0.1:7744".parse().unwrap()), &["feeds.example.org".to_owned()][..]));
     let shown = format!("{config:?}");
     assert!(!shown.contains("t0p-secret") && !shown.contains("C2FVs") && !shown.contains("token=q"), "{shown}");
 }
@@ -316,7 +317,7 @@ fn what_is_probably_not_meant_is_a_warning() {
     );
     let warnings = load_one(&text).unwrap().warnings;
     let expected = [
-        "[admin] listens on 0.0.0.0:1: whoever reaches it can read the names and URLs of your feeds",
+        "[admin] listens on 0.0.0.0:1: whoever reaches it can read your feeds, their URLs and their events",
         "the feeds a and b have the same URL; it is polled twice",
         "the filter of the sink out asks for the tag \"x\", which no feed has",
         "the filter of the sink out asks for a name like \"zz*\", which no feed has",

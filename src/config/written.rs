@@ -313,5 +313,7 @@ pub(super) enum Content {
 #[serde(deny_unknown_fields)]
 pub(super) struct Admin {
     pub(super) listen: Option<Spanned<SocketAddr>>,
+    #[serde(default)]
+    pub(super) hosts: Vec<Spanned<String>>,
     pub(super) retention: Option<Spanned<Time>>,
 }

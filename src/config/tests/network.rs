@@ -163,3 +163,14 @@ fn secrets_of_a_webhook_in_the_clear_are_a_warning() {
     assert_eq!(warnings("{ env = \"URL\" }", ""), [read]);
     assert_eq!(warnings("\"http://h.example/\"", "headers = { \"X-Plain\" = \"p\" }"), [""; 0]);
 }
+
+#[test]
+fn a_host_is_a_name() {
+    let marks = "^".repeat(29);
+    complaint(
+        &format!("{FEED}{STDOUT}[admin]\nhosts = [\"https://feeds.example.org:1\"]\n"),
+        &format!(
+            "f.toml:5:10: a host is a name as in \"feeds.example.org\", without scheme or port; addresses need not be named\n  |\n5 | hosts = [\"https://feeds.example.org:1\"]\n  |          {marks}"
+        ),
+    );
+}
