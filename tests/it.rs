@@ -25,5 +25,7 @@ mod outbox;
 mod path;
 mod presets;
 mod process;
+mod pull;
+mod river;
 mod sinks;
 mod tls;

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::Board;
 use super::ask::{self, Ask, Refusal};
 use super::events::{NOSNIFF, rendered};
-use crate::domain::event::EventKind;
+use crate::domain::event::{Event, EventId, EventKind};
 use crate::domain::time::Timestamp;
 use crate::sink::river::{self, Format, Head};
 use crate::store::{Most, Sought, StoreError};
@@ -61,8 +61,7 @@ async fn newest(board: &Board, sought: &Sought, limit: usize, format: Format) ->
     let (mut at, mut bytes) = (u64::MAX, 0);
     for _ in 0..SHARES {
         let mut share = board.store.events_before(at, sought, SHARE).await?;
-        // Of an entry that was told of more than once, what was told last.
-        share.events.retain(|event| river::identity(event).is_some_and(|id| known.insert(id.clone())));
+        collapse(&mut share.events, &mut known);
         share.events.truncate(limit - entries.len());
         newest = newest.or(share.events.first().map(|event| event.scene.time));
         for entry in rendered(share.events, move |event| format.entry(event)).await.into_iter().flatten() {
@@ -78,6 +77,11 @@ async fn newest(board: &Board, sought: &Sought, limit: usize, format: Format) ->
         }
     }
     Ok((entries, newest))
+}
+
+/// Of an entry that was told of more than once, leaves what was told last; events come newest first.
+fn collapse(events: &mut Vec<Event>, known: &mut HashSet<EventId>) {
+    events.retain(|event| river::identity(event).is_some_and(|id| known.insert(id.clone())));
 }
 
 /// The URL that the river was asked for by.
@@ -116,6 +120,28 @@ fn names(value: &HeaderValue, tag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::event::What;
+    use crate::sink::sample;
+
+    #[test]
+    fn an_entry_is_there_once_as_it_is_now() {
+        let event = |sequence, kind, id, first: Option<u128>| {
+            let mut event = sample::event(kind);
+            (event.sequence, event.happening.id) = (sequence, EventId::from_bits(id));
+            if let What::Entry(report) = &mut event.happening.what {
+                report.first = first.map(EventId::from_bits);
+            }
+            event
+        };
+        let mut known = HashSet::new();
+        let mut later =
+            vec![event(9, EventKind::Updated, 12, Some(1)), event(8, EventKind::Gap, 50, None), event(7, EventKind::Updated, 11, Some(1))];
+        let mut earlier = vec![event(3, EventKind::Created, 2, None), event(2, EventKind::Created, 1, None)];
+        collapse(&mut later, &mut known);
+        collapse(&mut earlier, &mut known);
+        let left: Vec<_> = later.iter().chain(&earlier).map(|event| event.sequence).collect();
+        assert_eq!(left, [9, 3]);
+    }
 
     #[test]
     fn a_tag_is_named_in_a_list_strong_or_weak() {

@@ -85,6 +85,23 @@ async fn what_is_not_sought_is_passed_by() {
     close(store, closing).await;
 }
 
+/// Between a write and its sync the events are there to be read, but may not stay.
+#[tokio::test]
+async fn nothing_is_given_that_is_not_on_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, closing) = open(dir.path());
+    filled(&store).await;
+    for (from, until, expected) in [(66, 70, 67..=70), (66, 72, 67..=72), (70, 70, 1..=0)] {
+        let engine = store.shared.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let share = after(engine.as_ref().unwrap(), from, until, &Sought::default(), ALL).unwrap();
+        assert_eq!((sequences(&share), share.next, share.more), (expected.collect(), until, false));
+    }
+    store.shared.sequence.send_replace(72);
+    let newest = store.events_before(u64::MAX, &Sought::default(), Most { events: 1, ..ALL }).await.unwrap();
+    assert_eq!(sequences(&newest), [72]);
+    close(store, closing).await;
+}
+
 #[tokio::test]
 async fn what_is_no_longer_kept_is_a_gap() {
     let dir = tempfile::tempdir().unwrap();
