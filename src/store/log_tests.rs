@@ -97,6 +97,7 @@ async fn nothing_is_given_that_is_not_on_the_disk() {
         assert_eq!((sequences(&share), share.next, share.more), (expected.collect(), until, false));
     }
     store.shared.sequence.send_replace(72);
+    assert_eq!(sequences(&store.events_after(69, &Sought::default(), ALL).await.unwrap()), [70, 71, 72]);
     let newest = store.events_before(u64::MAX, &Sought::default(), Most { events: 1, ..ALL }).await.unwrap();
     assert_eq!(sequences(&newest), [72]);
     close(store, closing).await;
