@@ -65,7 +65,7 @@ impl Format {
 pub fn identity(event: &Event) -> Option<&EventId> {
     match &event.happening.what {
         What::Entry(report) => Some(report.first.as_ref().unwrap_or(&event.happening.id)),
-        What::Flood(_) | What::Health(_) | What::Moved(_) => None,
+        What::Flood(_) | What::Health(_) | What::Moved(_) | What::Sink(_) => None,
     }
 }
 
