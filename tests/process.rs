@@ -220,7 +220,7 @@ async fn d43_feed_text_forges_no_line() {
 }
 
 #[tokio::test]
-async fn a_closed_pipe_keeps_what_was_not_read() {
+async fn d10_a_closed_pipe_keeps_what_was_not_read() {
     let origin = Origin::start().await;
     let publisher = Publisher::new(&origin, "/feed").window(1000);
     publisher.publish(1);
