@@ -1,7 +1,6 @@
 //! The wiring: open, start, obey, end. A reload starts a new era of loops over the same store; the old one's attempts under way end by
 //! themselves.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Board, Order, Panel};
 use crate::clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{self, Config, ConfigError};
 use crate::deliver::{DeliverError, Deliverer, Peers};
 use crate::domain::agenda::{BEAT, Limits};
 use crate::domain::feed::Backlog;
@@ -211,22 +210,9 @@ async fn reload(
         }
         Ok(())
     });
-    let mut changed = difference(config, &fresh);
-    if (fresh.admin, &fresh.hosts) != (config.admin, &config.hosts) {
-        changed.push_str("; [admin] listen and hosts change with the next restart");
-    }
+    let changed = config::changes(config, &fresh);
     *config = fresh;
     Ok(changed)
-}
-
-fn difference(before: &Config, after: &Config) -> String {
-    let feeds = |c: &Config| c.feeds.iter().map(|f| f.feed.id.to_string()).collect::<BTreeSet<_>>();
-    let sinks = |c: &Config| c.sinks.iter().map(|s| s.id.to_string()).collect::<BTreeSet<_>>();
-    let count = |what: &str, before: BTreeSet<String>, after: BTreeSet<String>| {
-        let (new, gone) = (after.difference(&before).count(), before.difference(&after).count());
-        format!("{} {what} (+{new} −{gone})", after.len())
-    };
-    format!("{}, {}", count("feeds", feeds(before), feeds(after)), count("sinks", sinks(before), sinks(after)))
 }
 
 /// The loops over one configuration.

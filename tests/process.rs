@@ -86,7 +86,7 @@ async fn d35_a_reload_changes_what_runs_and_a_bad_one_changes_nothing() {
     home.configure(&(feed("a", &a) + &feed("b", &b) + &hook));
     let mut ctl = home.launch(&["ctl", "--socket", home.path("state/control.sock").to_str().unwrap(), "reload", "--wait"]);
     assert_eq!(ctl.exit().await, 0);
-    assert!(ctl.stdout.all()[0].contains("2 feeds (+1 −0), 1 sinks (+0 −0)"), "{}", ctl.stdout.tail());
+    assert!(ctl.stdout.all()[0].contains("2 feeds: 1 new (b); 1 sink, as before"), "{}", ctl.stdout.tail());
     a.publish(1);
     let arrivals = receiver.acknowledged(4).await;
     assert_eq!(arrivals.len(), 4, "a reload repeats nothing: {arrivals:?}");

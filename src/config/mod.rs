@@ -1,5 +1,6 @@
 //! The configuration: what is written in the files, and what is meant.
 
+mod changes;
 mod feeds;
 mod lines;
 mod opml;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use crate::fetch::{self, Subscription};
 use crate::sink;
+pub use changes::changes;
 pub use problem::Problem;
 
 /// How an environment variable is looked up; passed in, so that a test needs no environment.

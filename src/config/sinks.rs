@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::Glob;
 use regex::RegexSet;
 use toml::Spanned;
 
@@ -13,7 +13,7 @@ use super::written;
 use crate::domain::delivery::{Order, SinkId};
 use crate::domain::event::EventKind;
 use crate::domain::feed::Backlog;
-use crate::domain::filter::{Duplicates, Filter};
+use crate::domain::filter::{Duplicates, Filter, Globs};
 use crate::sink::presets::Preset;
 use crate::sink::{self, Rate, Target};
 
@@ -95,18 +95,18 @@ impl Reading<'_> {
         }
     }
 
-    pub(super) fn globs(&mut self, file: &File<'_>, sink: &str, written: &[Spanned<String>]) -> Option<GlobSet> {
-        let mut set = GlobSetBuilder::new();
+    pub(super) fn globs(&mut self, file: &File<'_>, sink: &str, written: &[Spanned<String>]) -> Option<Globs> {
+        let mut good = vec![];
         for glob in written {
             match Glob::new(glob.get_ref()) {
                 Ok(parsed) => {
-                    set.add(parsed.clone());
+                    good.push(parsed.clone());
                     self.wanted.push((sink.to_owned(), Wanted::Feeds(parsed)));
                 }
                 Err(e) => self.problems.push(file.at(glob.span(), format!("not a pattern of names: {}", e.kind()))),
             }
         }
-        set.build().ok().filter(|_| !written.is_empty())
+        Globs::new(&good).ok().filter(|_| !written.is_empty())
     }
 
     pub(super) fn patterns(&mut self, file: &File<'_>, written: &[Spanned<String>]) -> Option<RegexSet> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use globset::GlobSet;
+use globset::{Glob, GlobSet, GlobSetBuilder};
 use regex::RegexSet;
 
 use super::delivery::Order;
@@ -73,13 +73,40 @@ impl<'a> From<&'a Feed> for Origin<'a> {
     }
 }
 
+/// Patterns of names.
+#[derive(Clone, Debug)]
+pub struct Globs {
+    patterns: Vec<String>,
+    set: GlobSet,
+}
+
+impl Globs {
+    /// Compiles patterns that are good one by one.
+    ///
+    /// # Errors
+    /// When they are too much together.
+    pub fn new(patterns: &[Glob]) -> Result<Self, globset::Error> {
+        let mut set = GlobSetBuilder::new();
+        for pattern in patterns {
+            set.add(pattern.clone());
+        }
+        Ok(Self { patterns: patterns.iter().map(|pattern| pattern.glob().to_owned()).collect(), set: set.build()? })
+    }
+}
+
+impl PartialEq for Globs {
+    fn eq(&self, other: &Self) -> bool {
+        self.patterns == other.patterns
+    }
+}
+
 /// Which entries a sink wants; an empty condition holds for all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// The feed has one of these tags.
     pub tags: Vec<String>,
     /// The feed's name matches one of these globs.
-    pub feeds: Option<GlobSet>,
+    pub feeds: Option<Globs>,
     /// Title or text matches one of these.
     pub include: Option<RegexSet>,
     /// Neither title nor text matches any of these.
@@ -89,6 +116,16 @@ pub struct Filter {
     /// It was published no longer ago than this; an entry without a date is let through.
     pub max_age: Option<Duration>,
 }
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        let patterns = |set: &'_ Option<RegexSet>| set.as_ref().map(|set| set.patterns().to_vec());
+        (&self.tags, &self.feeds, &self.categories, self.max_age) == (&other.tags, &other.feeds, &other.categories, other.max_age)
+            && (patterns(&self.include), patterns(&self.exclude)) == (patterns(&other.include), patterns(&other.exclude))
+    }
+}
+
+impl Eq for Filter {}
 
 impl Filter {
     /// Whether every condition holds.
@@ -101,7 +138,7 @@ impl Filter {
     #[must_use]
     pub fn wants_feed(&self, feed: Origin<'_>) -> bool {
         (self.tags.is_empty() || feed.tags.iter().any(|t| self.tags.contains(t)))
-            && self.feeds.as_ref().is_none_or(|globs| globs.is_match(&*feed.id.0))
+            && self.feeds.as_ref().is_none_or(|globs| globs.set.is_match(&*feed.id.0))
     }
 
     fn wants_age(&self, entry: &Entry, now: Timestamp) -> bool {

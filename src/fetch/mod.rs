@@ -29,7 +29,7 @@ const ACCEPT_TYPES: &str = "application/atom+xml, application/rss+xml, applicati
      application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, text/html;q=0.2, */*;q=0.1";
 
 /// What holds for every request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// One whole poll: every redirect, headers and body.
     pub timeout: Duration,

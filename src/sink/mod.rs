@@ -26,7 +26,7 @@ pub mod webhook;
 pub use signature::Scheme;
 
 /// A configured sink.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Its name.
     pub id: SinkId,
@@ -56,7 +56,7 @@ pub struct Rate {
 }
 
 /// The closed set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// One JSON document a line on standard output.
     Stdout(stdout::Options),
