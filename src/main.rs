@@ -3,14 +3,11 @@
 use std::io::{IsTerminal, Read, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Parser;
 use feedwire::cli::{self, Cli, Command, Failure, LogFormat};
 use feedwire::config;
-use indicatif::ProgressBar;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
 /// How long blocking work under way may take when all else has ended.
 const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(1);
@@ -24,9 +21,8 @@ fn main() -> ExitCode {
         }
     };
     let failure = match start(cli) {
-        Ok(Ok(())) => return ExitCode::SUCCESS,
-        Ok(Err(failure)) => failure,
-        Err(e) => Failure::runtime(format!("{e:#}")),
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(failure) => failure,
     };
     if !failure.message.is_empty() {
         // Nobody reads stderr any more: the exit code is left.
@@ -43,25 +39,24 @@ fn raise_limit_of_files() {
 }
 
 /// Sets up what every command needs, and runs one.
-fn start(cli: Cli) -> anyhow::Result<Result<(), Failure>> {
-    // Shown by whoever has something to show: log lines are written around it from the start.
-    let bar = ProgressBar::hidden();
-    log_to_stderr(&cli, bar.clone())?;
+fn start(cli: Cli) -> Result<(), Failure> {
+    log_to_stderr(&cli)?;
     raise_limit_of_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    let ended = runtime.block_on(command(cli, bar));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::runtime(format!("cannot start the runtime: {e}")))?;
+    let ended = runtime.block_on(command(cli));
     // A write to a pipe that nobody reads would be waited for without end; what it writes is not acknowledged, so nothing is lost.
     runtime.shutdown_timeout(LAST_WRITES);
-    Ok(ended)
+    ended
 }
 
-async fn command(cli: Cli, bar: ProgressBar) -> Result<(), Failure> {
+async fn command(cli: Cli) -> Result<(), Failure> {
     let env = |name: &str| std::env::var_os(name);
     let find = |arg: &cli::ConfigArg| config::find(arg.config.as_deref(), &env).map_err(|e| Failure::new(78, e.to_string()));
     match cli.command {
-        Command::Run(args) => cli::run::run(&find(&args)?, bar).await,
+        Command::Run(args) => cli::run::run(&find(&args)?).await,
         Command::Check(args) => cli::check::run(&find(&args.config)?, &env, args.online, &mut std::io::stdout()).await,
-        Command::Tail(args) => cli::tail::run(&args, bar).await,
+        Command::Tail(args) => cli::tail::run(&args).await,
         Command::Discover(args) => cli::discover::run(&args, &mut std::io::stdout()).await,
         Command::Ctl(args) => cli::ctl::run(&args, &mut std::io::stdout()).await,
         Command::Parse(args) => {
@@ -81,36 +76,16 @@ fn read(file: &std::path::Path) -> std::io::Result<Vec<u8>> {
     Ok(input)
 }
 
-/// stderr is log. A line is written with the bar out of the way.
-fn log_to_stderr(cli: &Cli, bar: ProgressBar) -> anyhow::Result<()> {
+/// stderr is log.
+fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
     let usual = if matches!(cli.command, Command::Tail(_)) { "warn" } else { "info" };
     let wanted = cli.log.as_deref().unwrap_or(usual);
-    let filter = EnvFilter::try_new(wanted).with_context(|| format!("--log {wanted:?} is not a level or filter"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AroundBar(bar));
+    let bad = |e| Failure::new(64, format!("--log {wanted:?} is not a level or filter: {e}"));
+    let filter = EnvFilter::try_new(wanted).map_err(bad)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match cli.log_format {
         LogFormat::Json => builder.json().init(),
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
     }
     Ok(())
-}
-
-/// Writes to stderr, whole lines, while the bar is hidden.
-struct AroundBar(ProgressBar);
-
-impl<'a> MakeWriter<'a> for AroundBar {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl Write for AroundBar {
-    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        self.0.suspend(|| std::io::stderr().write(line))
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
-    }
 }

@@ -1,11 +1,10 @@
-//! `feedwire run`: reads the configuration, listens for signals, shows the first polls on a terminal, and runs the daemon.
+//! `feedwire run`: reads the configuration, listens for signals, tells how far the first polls are, and runs the daemon.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -19,8 +18,8 @@ use crate::log;
 use crate::poll::Counters;
 use crate::store::StoreError;
 
-/// So many feeds that were never polled are worth a bar.
-const WORTH_A_BAR: u64 = 20;
+/// So many feeds that were never polled are worth telling about.
+const WORTH_TELLING: u64 = 20;
 
 /// The exit code when another process has the state directory (EX_TEMPFAIL).
 const IN_USE: u8 = 75;
@@ -34,18 +33,18 @@ pub enum Ended {
     ClosedPipe,
 }
 
-/// How often the bar is drawn.
-const REDRAW: Duration = Duration::from_millis(200);
+/// How often it is told how far the first polls are.
+const TELL: Duration = Duration::from_secs(10);
 
-/// Runs the daemon of a configuration file until a signal ends it. `bar` is drawn on while many feeds are polled for the first time.
+/// Runs the daemon of a configuration file until a signal ends it.
 ///
 /// # Errors
 /// 78 for the configuration, 75 when the state is in use, 1 for the rest.
-pub async fn run(path: &Path, bar: ProgressBar) -> Result<(), Failure> {
+pub async fn run(path: &Path) -> Result<(), Failure> {
     let path = path.to_owned();
     let load = move || config::load(&path, &|name| std::env::var_os(name));
     let config = load().map_err(|e| Failure::new(78, e.to_string()))?;
-    match serve(config, Box::new(load), bar).await? {
+    match serve(config, Box::new(load)).await? {
         Ended::Told => Ok(()),
         Ended::ClosedPipe => Err(Failure::runtime("standard output was closed; what it did not get is delivered after the next start")),
     }
@@ -55,20 +54,15 @@ pub async fn run(path: &Path, bar: ProgressBar) -> Result<(), Failure> {
 ///
 /// # Errors
 /// See [`run`].
-pub async fn serve(
-    config: Config,
-    reload: Box<dyn Fn() -> Result<Config, config::ConfigError> + Send>,
-    bar: ProgressBar,
-) -> Result<Ended, Failure> {
+pub async fn serve(config: Config, reload: Box<dyn Fn() -> Result<Config, config::ConfigError> + Send>) -> Result<Ended, Failure> {
     let (orders, inbox) = mpsc::channel(16);
     let signals = tokio::spawn(obey_signals(Signals::install()?, orders.clone()));
     let counters = Arc::new(Counters::default());
-    let drawing = tokio::spawn(draw(bar.clone(), counters.clone()));
+    let telling = tokio::spawn(tell_first_polls(counters.clone()));
     let start = Start { config, reload, runtime_directory: runtime_directory(), schedule: schedule()?, pull: pull()?, counters };
     let ended = daemon::run(start, (orders, inbox)).await;
     signals.abort();
-    drawing.abort();
-    bar.finish_and_clear();
+    telling.abort();
     match ended {
         Ok(()) => Ok(Ended::Told),
         Err(DaemonError::Deliver(DeliverError::Closed)) => Ok(Ended::ClosedPipe),
@@ -137,23 +131,17 @@ async fn obey_signals(mut signals: Signals, orders: mpsc::Sender<Order>) {
     }
 }
 
-/// Draws how many of the feeds that were never polled have been.
-async fn draw(bar: ProgressBar, counters: Arc<Counters>) {
-    if let Ok(style) = ProgressStyle::with_template("first polls {wide_bar} {pos}/{len}") {
-        bar.set_style(style);
-    }
+/// Tells every now and then how many of the feeds that were never polled have been.
+async fn tell_first_polls(counters: Arc<Counters>) {
+    let mut told = false;
     loop {
-        tokio::time::sleep(REDRAW).await;
-        let (all, done) = (counters.unpolled.load(Ordering::Relaxed), counters.first_polls.load(Ordering::Relaxed));
-        if all >= WORTH_A_BAR && done < all {
-            if bar.is_hidden() {
-                bar.set_draw_target(ProgressDrawTarget::stderr());
-            }
-            bar.set_length(all);
-            bar.set_position(done);
-        } else if done >= all && all > 0 {
-            bar.finish_and_clear();
-            return;
+        tokio::time::sleep(TELL).await;
+        let (of, done) = (counters.unpolled.load(Ordering::Relaxed), counters.first_polls.load(Ordering::Relaxed));
+        if of >= WORTH_TELLING && done < of {
+            told = true;
+            tracing::info!(done, of, "polling feeds for the first time");
+        } else if std::mem::take(&mut told) {
+            tracing::info!(of, "every feed was polled for the first time");
         }
     }
 }

@@ -5,7 +5,6 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
-use indicatif::ProgressBar;
 use url::Url;
 
 use super::{Failure, TailArgs, network, run};
@@ -16,12 +15,12 @@ use crate::sink::{Target, stdout};
 ///
 /// # Errors
 /// 64 for an argument that cannot be meant, 1 for the rest.
-pub async fn run(args: &TailArgs, bar: ProgressBar) -> Result<(), Failure> {
+pub async fn run(args: &TailArgs) -> Result<(), Failure> {
     let dir = tempfile::tempdir().map_err(|e| Failure::runtime(format!("cannot make a temporary directory: {e}")))?;
     let config = configuration(args, dir.path())?;
     let again = config.clone();
     // `feedwire tail … | head` is no failure.
-    run::serve(config, Box::new(move || Ok(again.clone())), bar).await.map(drop)
+    run::serve(config, Box::new(move || Ok(again.clone()))).await.map(drop)
 }
 
 /// The configuration that somebody would have written for this.
