@@ -144,11 +144,11 @@ async fn p31_a_feed_can_be_polled_now_unless_its_server_minds() {
     assert_eq!(ask(&["plain"]).await.0, 0);
     origin.request("/feed", 2).await;
     let (code, why) = ask(&["fresh"]).await;
-    assert!(code == 1 && why.contains("has asked not to be asked before"), "{why}");
+    assert!(code == 75 && why.contains("has asked not to be asked before"), "{why}");
     assert_eq!(origin.requests("/fresh").all().len(), 1);
     assert_eq!(ask(&["fresh", "--force"]).await.0, 0);
     origin.request("/fresh", 2).await;
-    assert_eq!(ask(&["other"]).await, (1, "feedwire: there is no feed \"other\"".into()));
+    assert_eq!(ask(&["other"]).await, (65, "feedwire: there is no feed \"other\"".into()));
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ async fn check_says_what_is_meant_and_asks_the_feeds() {
     publisher.publish(3);
     origin.set("/gone", Answer::status(410));
     let home = Home::new(&format!("{}[feeds.b]\nurl = {:?}\n[sinks.out.stdout]\n", feed("a", &publisher), origin.url("/gone")));
+    let (code, said) = home.ctl(&["status"]).await;
+    assert!(code == 69 && said.contains("the daemon does not answer on"), "{said}");
     let mut check = home.launch(&["check"]);
     assert_eq!(check.exit().await, 0);
     assert!(check.stdout.all()[0].contains("is good: 2 feeds, 1 sink (out: stdout)"), "{}", check.stdout.tail());
@@ -78,7 +80,7 @@ async fn d35_a_reload_changes_what_runs_and_a_bad_one_changes_nothing() {
     let refused = daemon.ready(2).await;
     assert!(refused.contains("STATUS=configuration refused, the old one stays"), "{refused}");
     let mut ctl = home.launch(&["ctl", "--socket", home.path("state/control.sock").to_str().unwrap(), "reload", "--wait"]);
-    assert_eq!(ctl.exit().await, 1);
+    assert_eq!(ctl.exit().await, 78);
     assert!(ctl.stderr.tail().contains("feedwire.toml:3:7"), "{}", ctl.stderr.tail());
     a.publish(1);
     receiver.acknowledged(2).await;

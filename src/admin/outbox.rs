@@ -56,7 +56,7 @@ async fn set_paused(board: &Board, Subject { name, kind }: Subject, paused: bool
     let sink = sink_of(board, &name).filter(|_| kind != Some(Kind::Feed));
     let (what, done) = match (feed, sink) {
         (Some(_), Some(_)) => {
-            return (StatusCode::CONFLICT, format!("{name:?} is a feed and a sink; say which with --feed or --sink\n"));
+            return (StatusCode::BAD_REQUEST, format!("{name:?} is a feed and a sink; say which with --feed or --sink\n"));
         }
         (Some(place), None) => ("feed", panel.poller.pause(u32::try_from(place).unwrap_or(u32::MAX), paused).await),
         (None, Some(sink)) => ("sink", sink.pause(paused).await),

@@ -1,14 +1,23 @@
 //! `feedwire check`: says all that is wrong with a configuration.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::Failure;
-use crate::config::{self, Config, Env};
-use crate::fetch::{Answer, Content, Fetcher};
+use crate::config::{self, Config, Env, Polling};
+use crate::domain::feed::FeedId;
+use crate::fetch::{Answer, Content, Fetcher, Subscription};
 use crate::parse;
 use crate::sink::ndjson::Ack;
 use crate::sink::{Options, Sink, Target};
+
+/// Hosts that `--online` asks at the same time.
+const AT_ONCE: usize = 16;
 
 /// Prints what the configuration means, and with `online` what each feed answers.
 ///
@@ -55,20 +64,56 @@ fn describe(options: &Options) -> String {
     format!("{}: {kind}", options.id)
 }
 
-/// Asks every feed once, one after the other. Nothing is stored or delivered.
+/// Asks every feed once: many hosts at the same time, each host one feed after the other. Nothing is stored or delivered.
 async fn ask(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
-    let fetcher = Fetcher::new(&config.fetch).map_err(|e| Failure::runtime(crate::log::chain(&e)))?;
-    let mut failures = 0;
+    let fetcher = Arc::new(Fetcher::new(&config.fetch).map_err(|e| Failure::runtime(crate::log::chain(&e)))?);
+    let mut hosts = BTreeMap::<_, Vec<Subscription>>::new();
     for subscription in config.feeds.iter() {
-        let answer = match fetcher.fetch(&subscription.feed.url, &subscription.options).await {
-            Ok(answer) => read(answer, config.polling.max_entries),
-            Err(e) => Err(e.to_string()),
-        };
-        failures += u32::from(answer.is_err());
-        let (mark, text) = answer.map_or_else(|e| ("FAILED", e), |text| ("ok", text));
-        writeln!(out, "{}: {mark}: {text}", subscription.feed.id).map_err(|e| Failure::runtime(format!("cannot print: {e}")))?;
+        let host = url::Url::parse(&subscription.feed.url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        hosts.entry(host).or_default().push(subscription.clone());
+    }
+    let (sender, mut answers) = mpsc::channel(AT_ONCE);
+    let mut asking = JoinSet::new();
+    let mut hosts = hosts.into_values();
+    let mut failures = 0;
+    loop {
+        while asking.len() < AT_ONCE
+            && let Some(feeds) = hosts.next()
+        {
+            asking.spawn(ask_host(fetcher.clone(), feeds, config.polling, sender.clone()));
+        }
+        tokio::select! {
+            biased;
+            Some((feed, answer)) = answers.recv() => {
+                let answer: Result<String, String> = answer;
+                failures += u32::from(answer.is_err());
+                let (mark, text) = answer.map_or_else(|e| ("FAILED", e), |text| ("ok", text));
+                writeln!(out, "{feed}: {mark}: {text}").map_err(|e| Failure::runtime(format!("cannot print: {e}")))?;
+            }
+            ended = asking.join_next() => if ended.is_none() { break },
+        }
     }
     if failures == 0 { Ok(()) } else { Err(Failure::runtime(format!("{failures} of {} feeds failed", config.feeds.len()))) }
+}
+
+async fn ask_host(
+    fetcher: Arc<Fetcher>,
+    feeds: Vec<Subscription>,
+    limits: Polling,
+    answers: mpsc::Sender<(FeedId, Result<String, String>)>,
+) {
+    for (n, subscription) in feeds.into_iter().enumerate() {
+        if n > 0 {
+            tokio::time::sleep(limits.host_gap).await;
+        }
+        let answer = match fetcher.fetch(&subscription.feed.url, &subscription.options).await {
+            Ok(answer) => read(answer, limits.max_entries),
+            Err(e) => Err(e.to_string()),
+        };
+        if answers.send((subscription.feed.id, answer)).await.is_err() {
+            return;
+        }
+    }
 }
 
 fn read(answer: Answer, max_entries: usize) -> Result<String, String> {

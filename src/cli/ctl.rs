@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::tables::{letter_line, part, table, table_of_feeds, table_of_sinks, told};
 use super::{CtlArgs, CtlCommand, DeadArgs, DeadCommand, Failure, FloodDecision, SubjectArgs};
 use crate::{admin, config, http, log};
 
 /// A reload waits for what it replaces, and a replay looks through all that is kept.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The exit code when there is nobody to ask (EX_UNAVAILABLE).
+const NO_DAEMON: u8 = 69;
 
 /// Asks, and prints the answer.
 ///
@@ -87,7 +91,7 @@ fn socket(args: &CtlArgs) -> Result<PathBuf, Failure> {
     let sockets: Vec<_> = places.into_iter().map(|dir| admin::socket_path(Some(dir), Path::new(""))).collect();
     sockets.iter().find(|socket| socket.exists()).cloned().ok_or_else(|| {
         let tried: Vec<_> = sockets.iter().map(|s| s.display().to_string()).collect();
-        Failure::runtime(format!("no feedwire is running here (no socket at {}); --socket can name another", tried.join(", ")))
+        Failure::new(NO_DAEMON, format!("no feedwire is running here (no socket at {}); --socket can name another", tried.join(", ")))
     })
 }
 
@@ -113,12 +117,12 @@ impl Client {
     async fn ask(&self, request: reqwest::RequestBuilder) -> Result<String, Failure> {
         let dead = |e: reqwest::Error| {
             let why = log::chain(&e.without_url());
-            Failure::runtime(format!("the daemon does not answer on {}: {why}", self.socket.display()))
+            Failure::new(NO_DAEMON, format!("the daemon does not answer on {}: {why}", self.socket.display()))
         };
         let answer = request.send().await.map_err(dead)?;
-        let good = answer.status().is_success();
+        let status = answer.status();
         let text = answer.text().await.map_err(dead)?;
-        if good { Ok(text) } else { Err(Failure::runtime(text.trim_end())) }
+        if status.is_success() { Ok(text) } else { Err(Failure::new(exit_code(status.as_u16()), text.trim_end())) }
     }
 
     async fn order_about(&self, path: &str, subject: &SubjectArgs) -> Result<String, Failure> {
@@ -177,127 +181,19 @@ impl Client {
     }
 }
 
+/// What a refusal is to a script: 64 what was asked makes no sense, 65 what it names is not there, 75 not now, 78 the configuration is bad.
+fn exit_code(status: u16) -> u8 {
+    match status {
+        400 => 64,
+        404 => 65,
+        409 => 75,
+        422 => 78,
+        _ => 1,
+    }
+}
+
 /// An address on the socket.
 fn url(path: &str, query: &[(&str, &str)]) -> String {
     let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
     format!("http://feedwire{path}?{query}")
-}
-
-/// For people: the daemon in a line, sinks, and the feeds with trouble first.
-fn table(status: &Value, feeds: &[Value], sinks: &Value) -> String {
-    let mut lines = vec![format!(
-        "feedwire {} ({}), up {}, store {}, {} feeds, {} polls, {} events",
-        text(part(status, "version")),
-        text(part(status, "instance")),
-        humantime::format_duration(Duration::from_secs(part(status, "uptime_seconds").as_u64().unwrap_or(0))),
-        text(part(status, "store")),
-        text(part(status, "feeds")),
-        text(part(status, "polls")),
-        text(part(status, "sequence")).trim_start_matches('0').parse().unwrap_or(0u64),
-    )];
-    lines.push(String::new());
-    lines.join("\n") + "\n" + &table_of_sinks(sinks) + "\n" + &table_of_feeds(feeds)
-}
-
-/// For people: the sinks.
-fn table_of_sinks(sinks: &Value) -> String {
-    let mut lines = vec![format!("{:<24} {:<8} {:>8} {:>6} {:>9}  LAST ERROR", "SINK", "STATE", "WAITING", "DEAD", "DELIVERED")];
-    for sink in part(sinks, "sinks").as_array().into_iter().flatten() {
-        let row = ["id", "state", "waiting", "dead", "delivered", "last_error"].map(|key| text(part(sink, key)));
-        let [id, state, waiting, dead, delivered, error] = row;
-        lines.push(format!("{id:<24} {state:<8} {waiting:>8} {dead:>6} {delivered:>9}  {error}"));
-    }
-    lines.join("\n") + "\n"
-}
-
-/// For people: a dead letter, on two lines.
-fn letter_line(letter: &Value) -> String {
-    let of = |key: &str| text(part(letter, key));
-    let what = if part(letter, "title").is_null() { of("type") } else { of("title") };
-    format!("{} {} {} {what}\n  given up at {}: {}\n", of("sink"), of("event"), of("feed"), of("buried"), of("reason"))
-}
-
-/// A value for people.
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| if value.is_null() { "-".into() } else { value.to_string() }, plain)
-}
-
-/// For people: the feeds, those with trouble first.
-fn table_of_feeds(feeds: &[Value]) -> String {
-    let mut lines = vec![format!("{:<24} {:<8} {:>7} {:<24} REMARKS", "FEED", "STATE", "ENTRIES", "NEXT POLL")];
-    let (trouble, fine): (Vec<_>, Vec<_>) =
-        feeds.iter().partition(|feed| ["failing", "held", "gone", "stale", "paused"].iter().any(|trouble| part(feed, "state") == trouble));
-    for feed in trouble.into_iter().chain(fine) {
-        let [id, state, entries, next] = ["id", "state", "entries", "next_poll"].map(|key| text(part(feed, key)));
-        let error = part(feed, "last_error").as_str().map(plain);
-        let insecure = (part(feed, "insecure") == true).then(|| "insecure".to_owned());
-        let held = part(part(feed, "flood"), "held").as_u64().map(|held| format!("{held} entries held back"));
-        let repairs =
-            part(feed, "repairs").as_object().into_iter().flatten().map(|(fault, count)| format!("mended: {} ×{count}", plain(fault)));
-        let moved = part(feed, "moved_to").as_str().map(|to| format!("moved to {}", plain(to)));
-        let remarks: Vec<_> = insecure.into_iter().chain(error).chain(moved).chain(held).chain(repairs).collect();
-        lines.push(format!("{id:<24} {state:<8} {entries:>7} {next:<24} {}", remarks.join("; ")));
-    }
-    lines.join("\n") + "\n"
-}
-
-/// For people: the story of an entry, a paragraph for each feed that knows it.
-fn told(story: &Value) -> String {
-    let list = |v: &Value| v.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
-    let mut lines = vec![format!("{}\ncompared as {}", text(part(story, "url")), text(part(story, "compared_as")))];
-    let ambiguous = list(part(story, "ambiguous_in"));
-    if !ambiguous.is_empty() {
-        lines.push(format!("tells nothing in {ambiguous}: there it is the link of different entries"));
-    }
-    let found: Vec<_> = part(story, "found").as_array().into_iter().flatten().collect();
-    if found.is_empty() {
-        lines.push("no feed remembers an entry with this link".into());
-    }
-    for chapter in found {
-        let of = |key: &str| text(part(chapter, key));
-        lines.push(format!(
-            "\n{}: first seen {}, published {}, changed {} times",
-            of("feed"),
-            of("first_seen"),
-            of("published"),
-            of("revision")
-        ));
-        lines.push(match part(chapter, "last_seen") {
-            Value::Null => "  it is in the last document".to_owned(),
-            day => format!("  it left the document on {}", text(day).get(..10).unwrap_or_default()),
-        });
-        lines.push(match part(chapter, "recognised_by") {
-            Value::Null => "  it was new when it was last read".to_owned(),
-            name => format!("  it was last recognised by its {}", text(name)),
-        });
-        lines.push(format!("  it can be recognised by its {}", list(part(chapter, "names"))));
-        if part(chapter, "held") == true {
-            lines.push("  it is held back (feedwire ctl flood)".into());
-        }
-        let events: Vec<_> = part(chapter, "events").as_array().into_iter().flatten().collect();
-        if events.is_empty() && part(chapter, "held") != true {
-            lines.push("  no event of it is kept: it was there at the first poll, or too long ago".into());
-        }
-        for event in events {
-            let of = |key: &str| text(part(event, key));
-            lines.push(format!("  {} {} {}", of("time"), of("type"), of("id")));
-            for fate in part(event, "to").as_array().into_iter().flatten() {
-                let of =
-                    |key: &str| part(fate, key).is_null().then(String::new).unwrap_or_else(|| format!(", {key} {}", text(part(fate, key))));
-                let more = ["behind", "failed", "at", "reason"].map(of).concat();
-                lines.push(format!("    {}: {}{more}", text(part(fate, "sink")), text(part(fate, "state"))));
-            }
-        }
-    }
-    lines.join("\n") + "\n"
-}
-
-/// A member of an object; null when there is none.
-fn part<'v>(value: &'v Value, key: &str) -> &'v Value {
-    value.get(key).unwrap_or(&Value::Null)
-}
-
-/// Text of a feed or a consumer cannot move the cursor of a terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -10,12 +10,13 @@ pub mod ctl;
 pub mod discover;
 pub mod parse;
 pub mod run;
+mod tables;
 pub mod tail;
 
 /// A failure with the exit code it ends in.
 #[derive(Debug)]
 pub struct Failure {
-    /// 1 runtime, 64 usage, 65 bad input, 75 state in use, 78 bad configuration.
+    /// 1 runtime, 64 usage, 65 bad input, 69 no daemon, 75 state in use or not now, 78 bad configuration.
     pub code: u8,
     /// What the operator reads.
     pub message: String,
@@ -41,7 +42,8 @@ impl Failure {
 #[command(after_help = "First steps: `feedwire tail https://blog.rust-lang.org/feed.xml --backlog 3` shows a feed without any setup;
 `feedwire check` reads the configuration and says what is wrong; `feedwire run` starts the daemon.
 
-Exit codes: 0; 1 failure while running; 64 usage; 65 input that cannot be read; 75 state in use by another feedwire; 78 configuration.")]
+Exit codes: 0; 1 failure while running; 64 usage; 65 input that cannot be read, or a name that is not there;
+69 no feedwire is running; 75 state in use by another feedwire, or not now; 78 configuration.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
