@@ -7,7 +7,10 @@ use clap::Parser;
 use feedwire::cli::{self, Cli, Command, Failure, LogFormat};
 use feedwire::config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
 /// How long blocking work under way may take when all else has ended.
 const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(1);
@@ -80,12 +83,13 @@ fn read(file: &std::path::Path) -> std::io::Result<Vec<u8>> {
 fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
     let usual = if matches!(cli.command, Command::Tail(_)) { "warn" } else { "info" };
     let wanted = cli.log.as_deref().unwrap_or(usual);
-    let bad = |e| Failure::new(64, format!("--log {wanted:?} is not a level or filter: {e}"));
-    let filter = EnvFilter::try_new(wanted).map_err(bad)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match cli.log_format {
-        LogFormat::Json => builder.json().init(),
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
-    }
+    let bad = |e: tracing_subscriber::filter::ParseError| Failure::new(64, format!("--log {wanted:?} is not a level or filter: {e}"));
+    let filter: Targets = wanted.parse().map_err(bad)?;
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = match cli.log_format {
+        LogFormat::Json => layer.json().boxed(),
+        LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter)).init();
     Ok(())
 }
