@@ -102,7 +102,7 @@ async fn close(store: Store, closing: Closing) {
 
 async fn govern(start: Start, store: Store, orders: (mpsc::Sender<Order>, mpsc::Receiver<Order>)) -> Result<(), DaemonError> {
     let (sender, mut orders) = orders;
-    let mut era = Era::prepare(&start.config, &store, &start).await?.begin().await?;
+    let mut era = Era::prepare(&start.config, &store, &start, &[]).await?.begin().await?;
     let board = Arc::new(Board::new(store.clone(), era.panel(), sender, start.pull));
     let mut servers = JoinSet::new();
     serve(&mut servers, &board, &start).await?;
@@ -122,6 +122,7 @@ async fn govern(start: Start, store: Store, orders: (mpsc::Sender<Order>, mpsc::
                 Some(Order::Reload(answer)) => {
                     notify::reloading();
                     let outcome = reload(&start, &mut config, &store, &mut era, &mut old, &board).await;
+                    board.reloaded(outcome.is_ok());
                     match &outcome {
                         Ok(changed) => info!("The configuration was read anew: {changed}."),
                         Err(wrong) => error!("The configuration was refused, the old one stays: {wrong}"),
@@ -197,7 +198,7 @@ async fn reload(
     if fresh.state_dir != config.state_dir {
         return Err("state_dir cannot change while the daemon runs; restart it".into());
     }
-    let prepared = Era::prepare(&fresh, store, start).await.map_err(|e| log::chain(&e))?;
+    let prepared = Era::prepare(&fresh, store, start, &era.deliverers).await.map_err(|e| log::chain(&e))?;
     era.stop.send_replace(true);
     // What the old loop has received is written before the new one looks at when each feed is due.
     while era.polling.join_next().await.is_some() {}
@@ -237,7 +238,8 @@ fn route(options: &sink::Options, number: u32) -> Route {
 }
 
 impl Era {
-    async fn prepare(config: &Config, store: &Store, start: &Start) -> Result<Prepared, DaemonError> {
+    /// `before` are the sinks that run now: those that stay count on.
+    async fn prepare(config: &Config, store: &Store, start: &Start, before: &[Arc<Deliverer>]) -> Result<Prepared, DaemonError> {
         let feeds = config.feeds.iter().map(|f| f.feed.id.clone()).collect();
         let sinks = config.sinks.iter().map(|s| s.id.clone()).collect();
         let (feeds, sinks) = store.number(feeds, sinks).await.map_err(DaemonError::Store)?;
@@ -248,16 +250,16 @@ impl Era {
         let mut deliverers = vec![];
         for (options, route) in config.sinks.iter().zip(&routes) {
             let sink = Sink::open(options).map_err(|e| setup(&format!("sink {}", options.id), Box::new(e)))?;
-            deliverers.push((
-                Deliverer::new(options, route.clone(), sink, store.clone(), start.schedule.clone(), peers.clone()),
-                options.backlog,
-            ));
+            let meters = before.iter().find(|d| d.id == options.id).map(|d| d.meters.clone()).unwrap_or_default();
+            let (schedule, peers) = (start.schedule.clone(), peers.clone());
+            deliverers.push((Deliverer::new(options, route.clone(), sink, store.clone(), schedule, peers, meters), options.backlog));
         }
         let company = Company::of(&config.feeds);
+        let fetcher = Fetcher::new(&config.fetch).map_err(|e| setup("the HTTP client", Box::new(e)))?;
         let poller = Poller {
             instance: config.instance.clone(),
             store: store.clone(),
-            fetcher: Fetcher::new(&config.fetch).map_err(|e| setup("the HTTP client", Box::new(e)))?,
+            fetcher: fetcher.counting(start.counters.meters.received.clone()),
             feeds: config.feeds.clone(),
             numbers: feeds,
             routes,

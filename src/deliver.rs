@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -16,6 +17,7 @@ use crate::domain::filter::{Duplicates, Route};
 use crate::domain::plan::Destination;
 use crate::domain::retry::{self, Bucket, Condition, Health, Schedule};
 use crate::domain::time::Timestamp;
+use crate::metrics::Delivering;
 use crate::sink::{Options, Sink};
 use crate::store::{Store, StoreError};
 
@@ -44,11 +46,15 @@ pub struct Deliverer {
     pub schedule: Schedule,
     /// Who is told how it fares.
     pub peers: Arc<Peers>,
+    /// What is counted and timed.
+    pub meters: Delivering,
     state: Mutex<State>,
     /// Something has changed that the loop should look at.
     changed: Notify,
     /// When the loop last went round, in milliseconds since the epoch.
     beat: AtomicU64,
+    /// Attempts under way.
+    under_way: AtomicU64,
 }
 
 /// The sinks of one configuration, each of which may want to know how the others fare.
@@ -86,17 +92,32 @@ pub struct Standing {
     pub last_success: Option<Timestamp>,
     /// How many events it took, in this run.
     pub delivered: u64,
+    /// Whether it is left alone for a while, because it failed often or asked for it.
+    pub resting: bool,
+    /// Attempts that it is trusted with at once.
+    pub width: usize,
+    /// Attempts under way.
+    pub under_way: u64,
 }
 
 impl Deliverer {
-    /// A sink that is thought healthy until it shows otherwise.
+    /// A sink that is thought healthy until it shows otherwise. It counts on with the `meters` of the one before it.
     #[must_use]
-    pub fn new(options: &Options, route: Route, sink: Sink, store: Store, schedule: Schedule, peers: Arc<Peers>) -> Self {
+    pub fn new(
+        options: &Options,
+        route: Route,
+        sink: Sink,
+        store: Store,
+        schedule: Schedule,
+        peers: Arc<Peers>,
+        meters: Delivering,
+    ) -> Self {
         let bucket = options.rate.map(|r| Bucket::new(r.per, r.burst));
         let health = Health::default();
         let state = State { health, paused: false, disabled: None, bucket, last_error: None, last_success: None, delivered: 0 };
-        let (id, state, changed, beat) = (options.id.clone(), Mutex::new(state), Notify::new(), AtomicU64::new(0));
-        Self { id, route, sink, store, schedule, peers, state, changed, beat }
+        let (id, sink, state) = (options.id.clone(), sink.counting(&meters.answers), Mutex::new(state));
+        let (changed, beat, under_way) = (Notify::new(), AtomicU64::new(0), AtomicU64::new(0));
+        Self { id, route, sink, store, schedule, peers, meters, state, changed, beat, under_way }
     }
 
     /// Its number in the store.
@@ -149,6 +170,9 @@ impl Deliverer {
             last_error: state.last_error.clone(),
             last_success: state.last_success,
             delivered: state.delivered,
+            resting: state.health.not_before() > clock::now(),
+            width: state.health.width(self.sink.max_in_flight()),
+            under_way: self.under_way.load(Ordering::Relaxed),
         }
     }
 
@@ -178,6 +202,7 @@ impl Deliverer {
             self.beat.store(clock::now().0.unsigned_abs(), Ordering::Relaxed);
             nudge.mark_unchanged();
             let wake = self.start(&mut ticks);
+            self.under_way.store(ticks.len() as u64, Ordering::Relaxed);
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ticked) = ticks.join_next() => self.finish(ticked)?,
@@ -237,13 +262,17 @@ impl Deliverer {
             Some(Err(head)) => {
                 error!(sink = %self.id, "A stored event is damaged; it is kept as a dead letter.");
                 self.settle(lane, head, Settlement::Bury("the stored event is damaged".into())).await?;
+                self.meters.events.inc("damaged");
             }
             Some(Ok(mut delivery)) => {
                 if self.route.duplicates != Duplicates::Mark {
                     delivery.event.happening.unmark();
                     delivery.more.iter_mut().for_each(|event| event.happening.unmark());
                 }
+                let began = Instant::now();
                 let result = self.sink.deliver(&delivery, clock::now()).await;
+                self.meters.took.observe(began.elapsed());
+                self.meters.attempts.inc(result.as_ref().map_or_else(DeliveryError::class, |()| "delivered"));
                 if result == Err(DeliveryError::Closed) {
                     return Err(DeliverError::Closed);
                 }
@@ -330,9 +359,25 @@ impl Deliverer {
             self.store.hasten(self.number(), now);
         }
         let failure = result.as_ref().err().map(ToString::to_string);
+        let refused = matches!(result, Err(DeliveryError::Message { .. }));
         let settlement = retry::settle(&self.schedule, delivery, result, self.sink.max_age(), now);
+        self.count(delivery, refused, &settlement, now);
         self.report(delivery, after, failure, &settlement);
         settlement
+    }
+
+    fn count(&self, delivery: &Delivery, refused: bool, settlement: &Settlement, now: Timestamp) {
+        match settlement {
+            Settlement::Acknowledge => {
+                self.meters.events.add("delivered", delivery.count() as u64);
+                // What is sent once more is as old as whoever asked for it wanted.
+                for event in delivery.events().filter(|_| !delivery.lane.is_again()) {
+                    self.meters.latency.observe(now.since(event.scene.time));
+                }
+            }
+            Settlement::Bury(_) => self.meters.events.inc(if refused { "refused" } else { "expired" }),
+            Settlement::Postpone(_) => {}
+        }
     }
 
     fn report(&self, delivery: &Delivery, condition: Condition, failure: Option<String>, settlement: &Settlement) {

@@ -27,6 +27,7 @@
 //! A module imports only from the paragraphs above its own, here and in [`domain`]. `tests/layers.rs` holds it.
 
 pub mod log;
+pub mod metrics;
 pub mod secret;
 
 pub mod domain;

@@ -2,8 +2,8 @@
 //! then starts ticks.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{debug, info, warn};
@@ -27,10 +27,12 @@ use crate::parse;
 use crate::store::{Store, StoreError};
 
 pub mod company;
+mod counters;
 pub mod pacing;
 mod rounds;
 
 use company::Company;
+pub use counters::{Counters, Glance};
 use pacing::Pacing;
 
 /// What all polls share.
@@ -86,27 +88,6 @@ impl Wanted {
     }
 }
 
-/// What the loop has done, for those who watch it.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// When the loop last went round, in milliseconds since the epoch.
-    pub beat: AtomicU64,
-    /// Polls that ended.
-    pub polls: AtomicU64,
-    /// Feeds that had never been polled when the loop began.
-    pub unpolled: AtomicU64,
-    /// Those of them that have been since.
-    pub first_polls: AtomicU64,
-}
-
-impl Counters {
-    /// When the loop last went round.
-    #[must_use]
-    pub fn beat(&self) -> Timestamp {
-        Timestamp(i64::try_from(self.beat.load(Ordering::Relaxed)).unwrap_or(0))
-    }
-}
-
 /// A feed that is polled, by its place among the feeds.
 struct Member {
     place: usize,
@@ -126,6 +107,8 @@ struct Visit {
     host: String,
     /// When the last request began that was answered, on the steady clock; `None` when none was.
     answered: Option<Timestamp>,
+    /// All exchanges so far.
+    took: Duration,
 }
 
 /// What a tick leaves behind.
@@ -164,11 +147,12 @@ impl Poller {
                 }
             }
         };
-        let began = clock::steady();
+        let (began, from) = (clock::steady(), Instant::now());
         let step = tokio::select! {
             step = chain.step() => step,
             _ = stop.wait_for(|stop| *stop) => return Ok(Ticked::Stopped),
         };
+        visit.took += from.elapsed();
         if !matches!(&step, Err(error) if error.is_unreachable() || *error == PollError::Exhausted) {
             visit.answered = Some(began);
         }
@@ -216,6 +200,10 @@ impl Poller {
         }
         for member in &members {
             self.store.attempt(member.number, now);
+            let before = &member.before;
+            if before.polls > 0 && before.older.is_none() && before.next_poll <= now {
+                self.counters.meters.delay.observe(now.since(before.next_poll));
+            }
         }
         let (Some(Subscription { feed, options }), Some(Member { before, .. })) = (self.feeds.get(place as usize), members.first()) else {
             return Ok(None);
@@ -228,12 +216,13 @@ impl Poller {
         let (validators, plain) = (before.manners.condition(stored, now), before.manners.wants_plain());
         let chain = self.fetcher.begin(Ask { url, home: &feed.url, validators, options, plain });
         let host = chain.as_ref().map(|chain| chain.host().to_owned()).unwrap_or_default();
-        Ok(Some((Visit { place, members, from_new, host, answered: None }, chain)))
+        Ok(Some((Visit { place, members, from_new, host, answered: None, took: Duration::ZERO }, chain)))
     }
 
     /// Has every feed of the poll make of the answer what it will.
     async fn conclude(&self, visit: Visit, answer: Result<Answer, PollError>) -> Result<Ticked, StoreError> {
-        let Visit { place, members, from_new, host, answered } = visit;
+        let Visit { place, members, from_new, host, answered, took } = visit;
+        self.counters.meters.took.observe(took);
         let named = !domain::is_address(&host);
         let word = answer.as_ref().map_or_else(|error| Word::of(error, named), |_| Word::Fine);
         let (not_before, led_to) = match &answer {
@@ -270,11 +259,13 @@ impl Poller {
             }
         };
         report(feed, &before, &outcome);
+        self.counters.read(&outcome);
         let flooded = before.flood.as_ref().map(|flood| flood.since);
         let update = self.plan(feed, before, &memory, outcome, reply);
         if let Some(flood) = update.state.flood.as_ref().filter(|flood| flooded != Some(flood.since)) {
             warn!(feed = %feed.id, held = flood.held, "Entries look new though they are old; they are held back.");
         }
+        self.counters.planned(place, &update);
         let next_poll = update.state.next_poll;
         if self.company.leads(place) && update.state.older.is_none() {
             self.pacing.note(place, subscription, &update.state);

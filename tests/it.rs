@@ -20,6 +20,7 @@ mod identity;
 mod isolation;
 mod layers;
 mod manual;
+mod metrics;
 mod network;
 mod outbox;
 mod path;

@@ -4,6 +4,7 @@ mod ask;
 mod control;
 mod events;
 mod guarded;
+mod metrics;
 mod outbox;
 mod pages;
 mod readers;
@@ -15,7 +16,7 @@ use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -63,13 +64,16 @@ pub struct Board {
     panel: RwLock<Arc<Panel>>,
     orders: mpsc::Sender<Order>,
     readers: Readers,
+    /// Whether the configuration was good when it was read last, and when that was.
+    reloaded: Mutex<(bool, Timestamp)>,
 }
 
 impl Board {
     /// A board that shows `panel`.
     #[must_use]
     pub fn new(store: Store, panel: Panel, orders: mpsc::Sender<Order>, pull: Pull) -> Self {
-        Self { store, started: clock::now(), panel: RwLock::new(Arc::new(panel)), orders, readers: Readers::new(pull) }
+        let (started, panel) = (clock::now(), RwLock::new(Arc::new(panel)));
+        Self { store, started, panel, orders, readers: Readers::new(pull), reloaded: Mutex::new((true, started)) }
     }
 
     /// What is running now.
@@ -81,6 +85,11 @@ impl Board {
     /// Shows another panel.
     pub fn replace(&self, panel: Panel) {
         *self.panel.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(panel);
+    }
+
+    /// Remembers that the configuration was read anew, and whether it was good.
+    pub fn reloaded(&self, good: bool) {
+        *self.reloaded.lock().unwrap_or_else(PoisonError::into_inner) = (good, clock::now());
     }
 
     /// Sends those who wait for events home, for the daemon stops. They come back with the sequence they have.
@@ -158,6 +167,7 @@ fn pages_of(board: Arc<Board>) -> Router {
     Router::new()
         .route("/livez", get(pages::livez))
         .route("/readyz", get(pages::readyz))
+        .route("/metrics", get(metrics::metrics))
         .route("/v1/status", get(pages::status))
         .route("/v1/feeds", get(pages::feeds))
         .route("/v1/sinks", get(pages::sinks))

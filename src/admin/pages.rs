@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Board, Panel};
 use crate::clock;
-use crate::domain::feed::FeedState;
+use crate::domain::feed::{Condition, FeedState};
 use crate::fetch::Subscription;
 
 /// Feeds on one page of `/v1/feeds`.
@@ -128,21 +128,14 @@ impl Page {
 }
 
 fn line(Subscription { feed, options }: &Subscription, row: FeedState, paused: bool) -> FeedLine {
+    let state = if paused { Condition::Paused } else { row.condition() };
     FeedLine {
         id: feed.id.to_string(),
         url: feed.url.clone(),
         title: row.title,
         tags: feed.tags.to_vec(),
         insecure: options.trust.insecure,
-        state: match (row.polls, row.failures, &row.flood) {
-            _ if paused => "paused",
-            (0, ..) => "new",
-            _ if row.gone.is_some_and(|gone| gone.confirmed) => "gone",
-            (_, 0, Some(_)) => "held",
-            (_, 0, None) if row.stale => "stale",
-            (_, 0, None) => "ok",
-            _ => "failing",
-        },
+        state: state.as_str(),
         entries: row.entries,
         next_poll: (row.polls > 0).then(|| row.next_poll.to_string()),
         last_poll: row.last_poll.map(|t| t.to_string()),

@@ -172,6 +172,20 @@ pub enum DeliveryError {
     },
 }
 
+impl DeliveryError {
+    /// A word for the kind of failure, for programs.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Endpoint { .. } => "endpoint",
+            Self::Throttled { .. } => "throttled",
+            Self::Message { .. } => "message",
+            Self::Closed => "closed",
+            Self::Gone { .. } => "gone",
+        }
+    }
+}
+
 /// What becomes of the head of a lane after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {

@@ -123,6 +123,44 @@ pub struct FeedState {
     pub told: bool,
 }
 
+/// How a feed fares, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It was never polled.
+    New,
+    /// The last poll succeeded.
+    Ok,
+    /// Entries are held back, see [`Flood`].
+    Held,
+    /// It answers, but has fallen silent.
+    Stale,
+    /// The last poll failed.
+    Failing,
+    /// Its server says that it is gone for good.
+    Gone,
+    /// An operator has paused it.
+    Paused,
+}
+
+impl Condition {
+    /// Each of them.
+    pub const ALL: [Self; 7] = [Self::New, Self::Ok, Self::Held, Self::Stale, Self::Failing, Self::Gone, Self::Paused];
+
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Ok => "ok",
+            Self::Held => "held",
+            Self::Stale => "stale",
+            Self::Failing => "failing",
+            Self::Gone => "gone",
+            Self::Paused => "paused",
+        }
+    }
+}
+
 /// A server said 410.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gone {
@@ -155,6 +193,19 @@ pub enum Decision {
 }
 
 impl FeedState {
+    /// How it fares; whether it is paused is not written here.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        match (self.polls, self.failures, &self.flood) {
+            (0, ..) => Condition::New,
+            _ if self.gone.is_some_and(|gone| gone.confirmed) => Condition::Gone,
+            (_, 0, Some(_)) => Condition::Held,
+            (_, 0, None) if self.stale => Condition::Stale,
+            (_, 0, None) => Condition::Ok,
+            _ => Condition::Failing,
+        }
+    }
+
     /// Carries out what an operator says; false when nothing is held back. The next request is not conditional: a 304 would hide what
     /// is to be told.
     pub fn decide(&mut self, decision: Decision) -> bool {

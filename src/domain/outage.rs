@@ -103,6 +103,12 @@ impl Outage {
         }
     }
 
+    /// Whether the network is broken.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
     /// When [`Outage::settle`] or [`Outage::admits`] may say something else.
     #[must_use]
     pub fn wake_at(&self) -> Timestamp {

@@ -19,6 +19,7 @@ use crate::domain::conditional::Validators;
 use crate::domain::failure::PollError;
 use crate::domain::schedule::LONGEST_BACKOFF;
 use crate::http::{self, Trouble, address::Policy, freshness, retry_after};
+use crate::metrics::Counter;
 use crate::secret::HeaderValue;
 
 /// Says that a page is there to tell people from programs.
@@ -51,6 +52,7 @@ pub struct Chain {
     permanent: bool,
     /// The longest `Retry-After` of the redirects.
     stay_away: Option<Duration>,
+    received: Counter,
 }
 
 /// What a step came to.
@@ -83,6 +85,7 @@ impl Chain {
             seen: vec![],
             permanent: true,
             stay_away: None,
+            received: fetcher.received.clone(),
         })
     }
 
@@ -248,6 +251,7 @@ impl Chain {
         }
         let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or(0));
         while let Some(chunk) = answer.chunk().await.map_err(|e| self.explain(e))? {
+            self.received.add(chunk.len() as u64);
             if (bytes.len() + chunk.len()) as u64 > self.max_body {
                 return Err(PollError::TooLarge(self.max_body));
             }

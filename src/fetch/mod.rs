@@ -22,6 +22,7 @@ use crate::domain::feed::Feed;
 use crate::http::names::{Guard, Names};
 use crate::http::trust::Trust;
 use crate::http::{self, address};
+use crate::metrics::Counter;
 use crate::secret::{HeaderValue, Secret};
 
 /// Feed types first; whatever else is sent is looked at all the same.
@@ -145,6 +146,8 @@ pub struct Fetcher {
     clients: Mutex<HashMap<(Arc<address::Policy>, Trust), Client>>,
     /// Shared by all clients: each filters for itself what is found.
     names: Arc<Names>,
+    /// Bytes of bodies, as they came over the wire.
+    received: Counter,
 }
 
 impl Fetcher {
@@ -159,9 +162,16 @@ impl Fetcher {
             settings: settings.clone(),
             clients: Mutex::default(),
             names: Names::of_the_world(),
+            received: Counter::default(),
         };
         fetcher.client(&fetcher.policy(&Options::default()), &Trust::default())?;
         Ok(fetcher)
+    }
+
+    /// Counts the bytes of all bodies there.
+    #[must_use]
+    pub fn counting(self, received: Counter) -> Self {
+        Self { received, ..self }
     }
 
     /// A conditional GET that has not begun: the first [step](Chain::step) asks the first host.

@@ -67,6 +67,22 @@ pub enum Trouble {
     Broken(String),
 }
 
+impl Trouble {
+    /// A word for it, for programs.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Dns(_) => "dns",
+            Self::Forbidden(_) => "forbidden",
+            Self::Exhausted => "exhausted",
+            Self::Connect(_) => "connect",
+            Self::Tls(_) => "tls",
+            Self::Timeout => "timeout",
+            Self::Broken(_) => "lost",
+        }
+    }
+}
+
 /// Says what went wrong, without the URL: its path and query may hold a token.
 #[must_use]
 pub fn trouble(error: reqwest::Error) -> Trouble {

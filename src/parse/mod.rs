@@ -39,6 +39,9 @@ const PARSER_VERSION: u16 = 2;
 /// Feeds of a page that are named in an error.
 const MOST_NAMED: usize = 3;
 
+/// The names of what can be mended in a document.
+pub const FAULTS: [&str; 3] = [scan::JUNK, scan::LOST_END, scan::CUT];
+
 /// A document as it was received.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {

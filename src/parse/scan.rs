@@ -17,6 +17,11 @@ const MOST_AROUND: usize = 4;
 /// What is kept of the text outside of the entries.
 const LARGEST_HEAD: usize = 256 * 1024;
 
+/// What can be mended, by name.
+pub(super) const JUNK: &str = "text before the document";
+pub(super) const LOST_END: &str = "lost end tag of an entry";
+pub(super) const CUT: &str = "cut document";
+
 /// The vocabulary of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -70,7 +75,7 @@ pub(super) fn scan<'a>(text: &'a str, base: Option<&str>, max_entries: usize) ->
         seed: xxh3_64(context.as_bytes()),
     };
     if junk {
-        scan.repairs.push(("text before the document", 1));
+        scan.repairs.push((JUNK, 1));
     }
     let prefixes = Prefixes::of(&scan.around);
     Walk { text, lexer, scan, prefixes, max_entries, lost: 0, trusting: dialect == Dialect::Atom, head: begin, kept: 0 }.run(root, begin)
@@ -142,10 +147,10 @@ impl<'a> Walk<'a> {
         self.keep_head(end);
         self.scan.complete &= !self.lexer.cut;
         if self.lost > 0 {
-            self.scan.repairs.push(("lost end tag of an entry", self.lost));
+            self.scan.repairs.push((LOST_END, self.lost));
         }
         if !self.scan.complete {
-            self.scan.repairs.push(("cut document", 1));
+            self.scan.repairs.push((CUT, 1));
         }
         Ok(self.scan)
     }

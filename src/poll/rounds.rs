@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 use url::Url;
 
-use super::{Poller, Ticked, Visit};
+use super::{Glance, Poller, Ticked, Visit};
 use crate::clock;
 use crate::domain::agenda::{Agenda, Limits};
 use crate::domain::failure::PollError;
@@ -38,7 +38,7 @@ impl Poller {
     pub fn agenda(&self, limits: Limits, rows: &FeedRows, attempts: &HashMap<u32, Timestamp>) -> Agenda {
         let (mut agenda, now, steady) = (Agenda::new(limits), clock::now(), clock::steady());
         let (mut unpolled, mut overdue) = (0, 0);
-        let unknown = FeedState::default();
+        let (unknown, mut glances) = (FeedState::default(), Vec::with_capacity(self.feeds.len()));
         for (place, (subscription, number)) in self.feeds.iter().zip(&self.numbers).enumerate() {
             let feed = &subscription.feed;
             let row = rows.get(number).unwrap_or(&unknown);
@@ -54,6 +54,7 @@ impl Poller {
             }
             let url = Url::parse(&feed.url).ok();
             let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+            glances.push(Glance::from(row));
             agenda.add(host, &domain::registrable(host), steady.after(due.since(now)));
             if leads {
                 self.pacing.begin(place, subscription, row);
@@ -66,6 +67,7 @@ impl Poller {
         }
         self.pacing.solve(now);
         self.counters.unpolled.store(unpolled, Ordering::Relaxed);
+        self.counters.begin(glances);
         agenda
     }
 
@@ -134,6 +136,8 @@ impl Rounds {
         let poller = self.poller.clone();
         poller.counters.beat.store(clock::now().0.unsigned_abs(), Ordering::Relaxed);
         *short = poller.is_short_of_disk(*short);
+        poller.counters.waits_for_store.store(*short, Ordering::Relaxed);
+        poller.counters.waits_for_network.store(self.outage.is_broken(), Ordering::Relaxed);
         if poller.pacing.is_due(clock::now()) {
             let pacing = poller.pacing.clone();
             // Nobody waits for it: until it is there, the old one is good enough.
@@ -150,6 +154,7 @@ impl Rounds {
             let sent_on = self.sent_on.remove(&place);
             self.ticks.spawn(poller.clone().tick(place, sent_on, self.stop.clone()));
         }
+        poller.counters.under_way.store(self.ticks.len() as u64, Ordering::Relaxed);
     }
 
     fn wake_at(&self) -> Timestamp {

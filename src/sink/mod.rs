@@ -7,6 +7,7 @@ use crate::domain::event::EventKind;
 use crate::domain::feed::Backlog;
 use crate::domain::filter::{Duplicates, Filter};
 use crate::domain::time::Timestamp;
+use crate::metrics::Tally;
 use crate::secret::Secret;
 
 mod answers;
@@ -139,6 +140,15 @@ impl Sink {
                 max_in_flight: options.max_in_flight,
             },
         })
+    }
+
+    /// Counts the answers of a webhook there, by [`crate::metrics::ANSWERS`].
+    #[must_use]
+    pub fn counting(mut self, answers: &Tally) -> Self {
+        if let Self::Webhook { webhook, .. } = &mut self {
+            webhook.answers = answers.clone();
+        }
+        self
     }
 
     /// One attempt. Not to be cancelled: an answer that is not waited for is an event sent twice.

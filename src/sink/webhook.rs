@@ -20,6 +20,7 @@ use crate::http::client_cert::ClientCertificate;
 use crate::http::names::{Guard, Names};
 use crate::http::trust::Trust;
 use crate::http::{self, Trouble, retry_after};
+use crate::metrics::{self, Tally};
 use crate::secret::{HeaderValue, Secret};
 
 /// Bytes of a body; what CloudEvents consumers are asked to accept at least.
@@ -77,6 +78,8 @@ pub struct Webhook {
     idempotency_key: bool,
     keys: Vec<signature::Key>,
     headers: HeaderMap,
+    /// How it was answered, by [`crate::metrics::ANSWERS`].
+    pub(super) answers: Tally,
 }
 
 impl Webhook {
@@ -98,6 +101,7 @@ impl Webhook {
             batch: options.batch,
             idempotency_key: options.idempotency_key,
             url,
+            answers: Tally::new(&metrics::ANSWERS),
         })
     }
 
@@ -107,13 +111,23 @@ impl Webhook {
     /// By what can be done about it; without any secret in the reason.
     pub async fn deliver(&self, delivery: &Delivery, now: Timestamp) -> Result<(), DeliveryError> {
         // Mended by the operator, not by giving events up.
-        let trouble = |e: TemplateError| DeliveryError::Endpoint { reason: format!("the template: {e}"), retry_after: None };
+        let trouble = |e: TemplateError| {
+            self.answers.inc("template");
+            DeliveryError::Endpoint { reason: format!("the template: {e}"), retry_after: None }
+        };
         let (method, url, body) = self.request(delivery).map_err(trouble)?;
         let headers = self.signed(delivery, now, &body);
         let answer = self.client.request(method, url).headers(headers).body(body).send().await;
         match answer {
-            Ok(answer) => judge(answer, self.preset.as_ref()).await,
-            Err(e) => Err(DeliveryError::Endpoint { reason: explain(e), retry_after: None }),
+            Ok(answer) => {
+                self.answers.inc(class(answer.status()));
+                judge(answer, self.preset.as_ref()).await
+            }
+            Err(e) => {
+                let trouble = http::trouble(e);
+                self.answers.inc(trouble.class());
+                Err(DeliveryError::Endpoint { reason: explain(trouble), retry_after: None })
+            }
         }
     }
 
@@ -251,8 +265,21 @@ fn explained(reason: &str, body: &[u8]) -> String {
     if line.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", line.trim()) }
 }
 
-fn explain(error: reqwest::Error) -> String {
-    match http::trouble(error) {
+/// One of [`crate::metrics::ANSWERS`].
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        200..300 => "2xx",
+        300..400 => "3xx",
+        410 => "410",
+        429 => "429",
+        400..500 => "4xx",
+        500..600 => "5xx",
+        _ => "other",
+    }
+}
+
+fn explain(trouble: Trouble) -> String {
+    match trouble {
         Trouble::Dns(e) => format!("the host name could not be resolved: {e}"),
         Trouble::Forbidden(e) => format!("{e} is not allowed"),
         Trouble::Exhausted => "this process has too many open files".into(),

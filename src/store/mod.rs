@@ -19,6 +19,7 @@ mod key;
 mod lanes;
 mod load;
 mod log;
+mod meters;
 mod outbox;
 mod pack;
 mod reader;
@@ -44,6 +45,7 @@ use crate::domain::memory::{Cold, Memory};
 use crate::domain::plan::Update;
 use crate::domain::story::{self, Stories};
 use crate::domain::time::Timestamp;
+use crate::metrics::Storing;
 use attempts::Attempts;
 use engine::Engine;
 pub use error::StoreError;
@@ -107,6 +109,7 @@ struct Shared {
     sequence: watch::Sender<u64>,
     /// Held by whoever deletes events of the past, or lets them enter lanes: what is being looked at is not deleted.
     past: tokio::sync::Mutex<()>,
+    meters: Storing,
     _lock: guard::Lock,
 }
 
@@ -154,6 +157,7 @@ impl Store {
             group: AtomicU64::new(meta.group),
             sequence: watch::Sender::new(meta.sequence),
             past: tokio::sync::Mutex::new(()),
+            meters: Storing::default(),
             _lock: lock,
         });
         let (commits, jobs) = mpsc::channel(WAITING_COMMITS);

@@ -150,7 +150,9 @@ impl Writer {
         if group.writes.is_empty() {
             return Ok(answers);
         }
+        let began = Instant::now();
         engine.commit(group.rows()?)?;
+        self.shared.meters.commit.observe(began.elapsed());
         self.meta = group.meta.clone();
         self.shared.group.store(self.meta.group, Ordering::Relaxed);
         self.tell_sequence();
@@ -183,6 +185,7 @@ impl Writer {
     /// Drops the failed handle and opens the database until that works: nothing is acknowledged meanwhile, and nothing is lost.
     fn mend(&mut self, cause: &StoreError) {
         self.shared.healthy.store(false, Ordering::Relaxed);
+        self.shared.meters.errors.inc();
         error!(error = crate::log::chain(cause), "The store failed; nothing is acknowledged until it works again.");
         let mut pause = FIRST_PAUSE;
         loop {
