@@ -22,7 +22,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// What was read back is not what was written.
-    #[error("the state in {} is damaged: {detail}; move it aside to start afresh (every feed's next poll then only marks what it finds)", path.display())]
+    #[error("the state in {} is damaged: {detail}. `feedwire store check` says what is wrong; `feedwire store rebuild` keeps all that can be read; `feedwire store restore FILE --force` goes back to a backup; to start afresh, move the state directory aside (every feed's next poll then only marks what it finds)", path.display())]
     Damaged {
         /// Where.
         path: PathBuf,
@@ -37,6 +37,31 @@ pub enum StoreError {
         /// What it says.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A backup that cannot be believed.
+    #[error("the backup {} is damaged at line {line}: {reason}", path.display())]
+    Backup {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1, in the unpacked file.
+        line: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// There is a state already, which nothing may replace unasked.
+    #[error("there is a state in {} already; --force moves it aside (it is not deleted) and puts the backup in its place", path.display())]
+    NotEmpty {
+        /// Where.
+        path: PathBuf,
+    },
+    /// There is no state.
+    #[error("there is no state in {}", path.display())]
+    Nothing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A backup could not be taken now.
+    #[error("no backup was made: {0}")]
+    NoBackup(&'static str),
     /// The store was closed while it was asked.
     #[error("the store is closed")]
     Closed,

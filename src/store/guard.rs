@@ -12,6 +12,14 @@ pub(super) struct Lock {
 }
 
 impl Lock {
+    /// Takes the lock of a state that is there.
+    pub(super) fn take_existing(dir: &Path) -> Result<Self, StoreError> {
+        if !dir.join("CURRENT").exists() && !dir.join("watermark").exists() {
+            return Err(StoreError::Nothing { path: dir.to_owned() });
+        }
+        Self::take(dir)
+    }
+
     /// Takes the lock, creating the directory when it is not there.
     pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(|e| StoreError::io("create", dir, e))?;
@@ -26,33 +34,67 @@ impl Lock {
     }
 }
 
-/// The directory of the current generation: `db-N`, with N in the file `CURRENT`. A rebuild makes the next one and switches the file.
+/// The directory of the current generation: `db-N`, with N in the file `CURRENT`. A rebuild makes another one and switches the file.
 pub(super) fn current(dir: &Path) -> Result<PathBuf, StoreError> {
     let path = dir.join("CURRENT");
     let generation = match fs::read_to_string(&path) {
         Ok(text) => text.trim().parse().map_err(|_| StoreError::damaged(&path, "it does not hold a number"))?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            replace(&path, "0\n")?;
-            0u32
+            // Nothing begins anew beside what was there before.
+            if dir.join("watermark").exists() || newest(dir)?.is_some() {
+                return Err(StoreError::damaged(&path, "it is missing, and with it the number of the database in use"));
+            }
+            switch(dir, 0)?;
+            0
         }
         Err(e) => return Err(StoreError::io("read", &path, e)),
     };
-    Ok(dir.join(format!("db-{generation}")))
+    Ok(database(dir, generation))
 }
 
-/// The number of groups that were on the disk when it was last written: a database that opens with fewer has lost some in silence.
-pub(super) fn read_watermark(dir: &Path) -> Result<u64, StoreError> {
+/// The directory of a generation.
+pub(super) fn database(dir: &Path, generation: u32) -> PathBuf {
+    dir.join(format!("db-{generation}"))
+}
+
+/// The highest generation that there is, whether in use or not.
+pub(super) fn newest(dir: &Path) -> Result<Option<u32>, StoreError> {
+    let entries = fs::read_dir(dir).map_err(|e| StoreError::io("read", dir, e))?;
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_prefix("db-")?.parse().ok()).max())
+}
+
+/// From now on another generation is in use.
+pub(super) fn switch(dir: &Path, generation: u32) -> Result<(), StoreError> {
+    replace(&dir.join("CURRENT"), &format!("{generation}\n"))
+}
+
+/// How far the store was when it was last written down, outside of the database: one that opens with less has lost some in silence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Watermark {
+    /// Groups that were on the disk.
+    pub(super) group: u64,
+    /// The sequence of the newest event.
+    pub(super) sequence: u64,
+}
+
+/// See [`Watermark`]; nothing when it was never written.
+pub(super) fn read_watermark(dir: &Path) -> Result<Watermark, StoreError> {
     let path = dir.join("watermark");
-    match fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().map_err(|_| StoreError::damaged(&path, "it does not hold a number")),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(0),
-        Err(e) => Err(StoreError::io("read", &path, e)),
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Watermark::default()),
+        Err(e) => return Err(StoreError::io("read", &path, e)),
+    };
+    let mut numbers = text.split_whitespace().map(str::parse);
+    match (numbers.next(), numbers.next().unwrap_or(Ok(0))) {
+        (Some(Ok(group)), Ok(sequence)) => Ok(Watermark { group, sequence }),
+        _ => Err(StoreError::damaged(&path, "it does not hold numbers")),
     }
 }
 
-/// See [`read_watermark`].
-pub(super) fn write_watermark(dir: &Path, group: u64) -> Result<(), StoreError> {
-    replace(&dir.join("watermark"), &format!("{group}\n"))
+/// See [`Watermark`].
+pub(super) fn write_watermark(dir: &Path, group: u64, sequence: u64) -> Result<(), StoreError> {
+    replace(&dir.join("watermark"), &format!("{group} {sequence}\n"))
 }
 
 /// Replaces a small file so that after a crash it is the old one or the new one, whole.
@@ -91,13 +133,19 @@ mod tests {
     fn small_files_are_read_back() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(current(dir.path()).unwrap(), dir.path().join("db-0"));
-        assert_eq!(read_watermark(dir.path()).unwrap(), 0);
-        write_watermark(dir.path(), 7).unwrap();
-        assert_eq!(read_watermark(dir.path()).unwrap(), 7);
+        assert_eq!(read_watermark(dir.path()).unwrap(), Watermark::default());
+        write_watermark(dir.path(), 7, 9).unwrap();
+        assert_eq!(read_watermark(dir.path()).unwrap(), Watermark { group: 7, sequence: 9 });
+        fs::write(dir.path().join("watermark"), "8\n").unwrap();
+        assert_eq!(read_watermark(dir.path()).unwrap(), Watermark { group: 8, sequence: 0 });
+        fs::write(dir.path().join("watermark"), "").unwrap();
+        assert!(read_watermark(dir.path()).is_err());
         fs::write(dir.path().join("CURRENT"), "3").unwrap();
         assert_eq!(current(dir.path()).unwrap(), dir.path().join("db-3"));
         fs::write(dir.path().join("CURRENT"), "x").unwrap();
         assert!(matches!(current(dir.path()), Err(StoreError::Damaged { .. })));
+        fs::remove_file(dir.path().join("CURRENT")).unwrap();
+        assert!(matches!(current(dir.path()), Err(StoreError::Damaged { .. })), "what was there is not passed over");
         assert!(free_space(dir.path()).unwrap() > 0);
     }
 }

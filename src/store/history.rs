@@ -6,7 +6,7 @@ use super::engine::Engine;
 use super::key::{self, Table};
 use super::pack::Pack;
 use super::row::{self, DeadRow, LaneRow, QueueRow};
-use super::{StoreError, again};
+use super::{Store, StoreError, again};
 use crate::domain::delivery::{Lane, Order};
 use crate::domain::event::EventId;
 use crate::domain::history::{Fate, Remembered, Told};
@@ -17,8 +17,26 @@ use crate::domain::time::Timestamp;
 /// Packs that are looked through for one question.
 const MOST_PACKS: usize = 20_000;
 
+impl Store {
+    /// What a feed remembers under a name, what left last at the end; and whether the name tells nothing there.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn remembered(&self, feed: u32, name: Alias) -> Result<(Vec<Remembered>, bool), StoreError> {
+        self.read(move |engine| remembered(engine, feed, name)).await
+    }
+
+    /// The events of a feed with these ids, as far as they are still kept, and where they went. Looks at those told between the two times.
+    ///
+    /// # Errors
+    /// See [`Store::feeds`].
+    pub async fn told(&self, feed: u32, ids: HashSet<EventId>, between: (Timestamp, Timestamp)) -> Result<Vec<Told>, StoreError> {
+        self.read(move |engine| told(engine, feed, &ids, between)).await
+    }
+}
+
 /// What a feed remembers under a name, what left last at the end; and whether the name tells nothing there.
-pub(super) fn remembered(engine: &Engine, feed: u32, name: Alias) -> Result<(Vec<Remembered>, bool), StoreError> {
+fn remembered(engine: &Engine, feed: u32, name: Alias) -> Result<(Vec<Remembered>, bool), StoreError> {
     let memory = super::reader::memory(engine, feed)?;
     let cold = super::reader::cold(engine, feed, &HashSet::from([name]))?;
     let left = cold.into_iter().map(|c| Remembered { item: c.item, left: Some(c.day), held: false, told: Minute(0) });
@@ -32,7 +50,7 @@ pub(super) fn remembered(engine: &Engine, feed: u32, name: Alias) -> Result<(Vec
 }
 
 /// The events of `feed` with these ids, that were told between the two times.
-pub(super) fn told(engine: &Engine, feed: u32, ids: &HashSet<EventId>, between: (Timestamp, Timestamp)) -> Result<Vec<Told>, StoreError> {
+fn told(engine: &Engine, feed: u32, ids: &HashSet<EventId>, between: (Timestamp, Timestamp)) -> Result<Vec<Told>, StoreError> {
     let (mut found, mut from) = (vec![], again::first_since(engine, between.0)?);
     for _ in 0..MOST_PACKS {
         let Some((first, head)) = again::next_pack(engine, from)? else { break };

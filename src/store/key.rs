@@ -18,6 +18,22 @@ pub(super) enum Table {
     Meta,
 }
 
+/// All of them, in their order.
+pub(super) const TABLES: [Table; 5] = [Table::Feed, Table::Seen, Table::Event, Table::Outbox, Table::Meta];
+
+impl Table {
+    /// Its name, in the database and in a backup.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Feed => "feed",
+            Self::Seen => "seen",
+            Self::Event => "event",
+            Self::Outbox => "outbox",
+            Self::Meta => "meta",
+        }
+    }
+}
+
 /// The one row that every commit writes.
 pub(super) const META_STATE: &[u8] = b"!";
 

@@ -22,8 +22,8 @@ pub(super) fn meta(engine: &Engine, dir: &Path) -> Result<MetaRow, StoreError> {
         None => MetaRow::default(),
     };
     let watermark = guard::read_watermark(dir)?;
-    if meta.group < watermark {
-        let detail = format!("{} commits were on the disk, {} are left", watermark, meta.group);
+    if meta.group < watermark.group {
+        let detail = format!("{} commits were on the disk, {} are left", watermark.group, meta.group);
         return Err(StoreError::damaged(dir, detail));
     }
     Ok(meta)

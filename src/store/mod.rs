@@ -12,9 +12,12 @@ mod engine;
 mod entries;
 mod errand;
 mod error;
+mod export;
+mod generation;
 mod group;
 mod guard;
 mod history;
+mod inspect;
 mod key;
 mod lanes;
 mod load;
@@ -23,7 +26,9 @@ mod meters;
 mod outbox;
 mod pack;
 mod reader;
+mod restore;
 mod row;
+mod snapshot;
 mod writer;
 
 use std::collections::{HashMap, HashSet};
@@ -37,9 +42,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::debug;
 
 use crate::domain::delivery::{Batch, Delivery, Lane, Settlement, SinkId};
-use crate::domain::event::EventId;
 use crate::domain::feed::{Decision, FeedId, FeedState};
-use crate::domain::history::{Remembered, Told};
 use crate::domain::identity::Alias;
 use crate::domain::memory::{Cold, Memory};
 use crate::domain::plan::Update;
@@ -49,10 +52,13 @@ use crate::metrics::Storing;
 use attempts::Attempts;
 use engine::Engine;
 pub use error::StoreError;
+pub use inspect::{Stats, check, stats};
 use lanes::Lanes;
 pub use log::{Most, Share, Sought};
 pub use outbox::Since;
 use pack::Prepared;
+pub use restore::{Restored, restore};
+pub use snapshot::{BackedUp, backup};
 
 /// Commits that may wait for the writer.
 const WAITING_COMMITS: usize = 1024;
@@ -101,6 +107,8 @@ struct Shared {
     lanes: Mutex<Lanes>,
     attempts: Attempts,
     dead: Mutex<HashMap<u32, i64>>,
+    /// What a backup under way has to know of commits.
+    snapshot: Mutex<Option<snapshot::Snapshot>>,
     healthy: AtomicBool,
     closed: AtomicBool,
     /// Groups that are on the disk.
@@ -151,6 +159,7 @@ impl Store {
             lanes: Mutex::new(load::lanes(&engine)?),
             attempts: Attempts::open(&options.dir)?,
             dead: Mutex::new(load::dead(&engine)?),
+            snapshot: Mutex::default(),
             engine: RwLock::new(Some(engine)),
             healthy: AtomicBool::new(true),
             closed: AtomicBool::new(false),
@@ -230,22 +239,6 @@ impl Store {
     /// See [`Store::feeds`].
     pub async fn stories(&self) -> Result<Stories, StoreError> {
         self.read(reader::stories).await
-    }
-
-    /// What a feed remembers under a name, what left last at the end; and whether the name tells nothing there.
-    ///
-    /// # Errors
-    /// See [`Store::feeds`].
-    pub async fn remembered(&self, feed: u32, name: Alias) -> Result<(Vec<Remembered>, bool), StoreError> {
-        self.read(move |engine| history::remembered(engine, feed, name)).await
-    }
-
-    /// The events of a feed with these ids, as far as they are still kept, and where they went. Looks at those told between the two times.
-    ///
-    /// # Errors
-    /// See [`Store::feeds`].
-    pub async fn told(&self, feed: u32, ids: HashSet<EventId>, between: (Timestamp, Timestamp)) -> Result<Vec<Told>, StoreError> {
-        self.read(move |engine| history::told(engine, feed, &ids, between)).await
     }
 
     /// Carries out what an operator says of entries that are held back; false when there are none.
@@ -386,6 +379,8 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
     thread.map_err(|e| StoreError::io("start a thread for", Path::new(name), e))
 }
 
+#[cfg(test)]
+mod care_tests;
 #[cfg(test)]
 mod outbox_tests;
 #[cfg(test)]

@@ -277,7 +277,7 @@ async fn a_store_that_lost_commits_in_silence_is_refused() {
     let (store, closing) = open(dir.path());
     store.record(7, update(0, &[1], NOW)).await.unwrap();
     close(store, closing).await;
-    guard::write_watermark(dir.path(), 99).unwrap();
+    guard::write_watermark(dir.path(), 99, 0).unwrap();
     let refused = Store::open(&Options { dir: dir.path().to_owned(), cache: 8 << 20 }).err().unwrap();
     assert!(refused.to_string().contains("99 commits were on the disk, 1 are left"), "{refused}");
 }

@@ -150,9 +150,13 @@ impl Writer {
         if group.writes.is_empty() {
             return Ok(answers);
         }
+        let rows = group.rows()?;
+        let mut snapshot = self.shared.snapshot();
+        snapshot.as_mut().map_or(Ok(()), |snapshot| snapshot.preserve(engine, rows))?;
         let began = Instant::now();
-        engine.commit(group.rows()?)?;
+        engine.commit(rows)?;
         self.shared.meters.commit.observe(began.elapsed());
+        drop(snapshot);
         self.meta = group.meta.clone();
         self.shared.group.store(self.meta.group, Ordering::Relaxed);
         self.tell_sequence();
@@ -206,7 +210,9 @@ impl Writer {
         self.meta = super::load::meta(&engine, &self.shared.dir)?;
         // A group that cannot be written now is a disk that is still full: the trial writes the same row again.
         let mut trial = Group::new(&engine, &self.meta);
-        engine.commit(trial.rows()?)?;
+        let rows = trial.rows()?;
+        self.shared.snapshot().as_mut().map_or(Ok(()), |snapshot| snapshot.preserve(&engine, rows))?;
+        engine.commit(rows)?;
         self.meta = trial.meta.clone();
         self.tell_sequence();
         *self.shared.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
@@ -219,7 +225,7 @@ impl Writer {
         if self.watermark == self.meta.group {
             return;
         }
-        match guard::write_watermark(&self.shared.dir, self.meta.group) {
+        match guard::write_watermark(&self.shared.dir, self.meta.group, self.meta.sequence) {
             Ok(()) => self.watermark = self.meta.group,
             Err(e) => warn!(error = crate::log::chain(&e), "The watermark could not be written."),
         }

@@ -1,0 +1,192 @@
+//! A consistent view of an open database, for a backup while it is written to: what the writer is about to change and nobody has read yet is
+//! kept as it was. The writer waits for the reading of a page at most.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::engine::{Engine, Writes};
+use super::export::{Export, Head};
+use super::generation::{CACHE, each_row};
+use super::key::{self, TABLES, Table};
+use super::row::{self, MetaRow};
+use super::{Shared, Store, StoreError, guard, load};
+use crate::domain::time::Timestamp;
+
+/// Rows that are read at once: at most a mebibyte, and a few milliseconds.
+pub(super) const PAGE: usize = 256;
+
+/// Bytes that are kept of what was changed meanwhile: far more than a poll a millisecond changes while 100,000 feeds are written out.
+const MOST_KEPT: usize = 64 << 20;
+
+/// How long a database that is being mended is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What became of a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackedUp {
+    /// How many rows it has.
+    pub rows: u64,
+    /// How large the file is.
+    pub bytes: u64,
+    /// The sequence of the newest event in it.
+    pub sequence: u64,
+}
+
+/// A view under way.
+#[derive(Default)]
+pub(super) struct Snapshot {
+    /// As it was when the view was taken, of what has been changed since and not been read.
+    old: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+    kept: usize,
+    /// Where the next page begins; what lies before has been read.
+    next: Option<(Table, Vec<u8>)>,
+}
+
+/// Rows of one table.
+type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
+impl Snapshot {
+    fn begin() -> Self {
+        Self { next: Some((Table::Feed, vec![])), ..Self::default() }
+    }
+
+    /// Keeps what is about to be written over.
+    pub(super) fn preserve(&mut self, engine: &Engine, writes: &Writes) -> Result<(), StoreError> {
+        let Some(next) = &self.next else { return Ok(()) };
+        if self.kept > MOST_KEPT {
+            return Ok(());
+        }
+        for at in writes.keys().filter(|at| *at >= next) {
+            if !self.old.contains_key(at) {
+                let value = engine.get(at.0, &at.1)?.map(|value| value.to_vec());
+                self.kept += at.1.len() + value.as_ref().map_or(0, Vec::len) + 64;
+                self.old.insert(at.clone(), value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next rows of a table as they were; `None` at the end of the last.
+    fn page(&mut self, engine: &Engine) -> Result<Option<(Table, Rows)>, StoreError> {
+        if self.kept > MOST_KEPT {
+            return Err(StoreError::NoBackup(
+                "too much was changed while it was written; take it at a quieter time, or while the daemon is down",
+            ));
+        }
+        let Some((table, from)) = self.next.clone() else { return Ok(None) };
+        let found = engine.scan(table, &[], &from, PAGE)?;
+        let full = found.len() == PAGE;
+        let last = found.last().filter(|_| full).map(|(key, _)| [key, &[0][..]].concat());
+        let following = TABLES.into_iter().find(|other| *other > table).map(|other| (other, vec![]));
+        let next = last.map(|key| (table, key)).or(following);
+        let mut rows: Rows = found.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+        let later = next.as_ref().map(|next| self.old.split_off(next)).unwrap_or_default();
+        for ((_, key), value) in std::mem::replace(&mut self.old, later) {
+            self.kept = self.kept.saturating_sub(key.len() + value.as_ref().map_or(0, Vec::len) + 64);
+            match value {
+                Some(value) => drop(rows.insert(key, value)),
+                None => drop(rows.remove(&key)),
+            }
+        }
+        self.next = next;
+        Ok(Some((table, rows)))
+    }
+}
+
+impl Shared {
+    pub(super) fn snapshot(&self) -> MutexGuard<'_, Option<Snapshot>> {
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the view, however the backup ends.
+struct View<'a>(&'a Shared);
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        *self.0.snapshot() = None;
+    }
+}
+
+impl View<'_> {
+    /// Asks the open database while nothing is committed.
+    fn ask<T>(&self, question: impl Fn(&mut Option<Snapshot>, &Engine) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            if self.0.closed.load(Ordering::Relaxed) {
+                return Err(StoreError::Closed);
+            }
+            let engine = self.0.engine.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(engine) = engine.as_ref() {
+                return question(&mut self.0.snapshot(), engine);
+            }
+            drop(engine);
+            if waited > PATIENCE {
+                return Err(StoreError::NoBackup("the store does not work; the log says why"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+            waited += Duration::from_millis(50);
+        }
+    }
+}
+
+impl Store {
+    /// Writes all that is stored, as it is now, into a file; what is committed meanwhile waits a few milliseconds a page at most and is not
+    /// in it. Dropping the future does not end it.
+    ///
+    /// # Errors
+    /// When the file cannot be written, another backup is being made, or too much changes meanwhile.
+    pub async fn backup(&self, file: &Path, instance: &str, now: Timestamp) -> Result<BackedUp, StoreError> {
+        let (shared, file, instance) = (self.shared.clone(), file.to_owned(), instance.to_owned());
+        let written = tokio::task::spawn_blocking(move || write(&shared, &file, &instance, now)).await;
+        written.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// Writes all that is stored in a state directory into a file.
+///
+/// # Errors
+/// When the state is in use or damaged, or the file cannot be written.
+pub fn backup(dir: &Path, file: &Path, instance: &str, now: Timestamp) -> Result<BackedUp, StoreError> {
+    refuse_what_is_no_file(file)?;
+    let _lock = guard::Lock::take_existing(dir)?;
+    let engine = Engine::open(&guard::current(dir)?, CACHE)?;
+    let meta = load::meta(&engine, dir)?;
+    let mut export = Export::create(file, Head::new(instance, now.to_string(), &meta))?;
+    for table in TABLES {
+        each_row(&engine, table, |key, value| export.row(table, key, value))?;
+    }
+    let (rows, bytes) = export.finish()?;
+    Ok(BackedUp { rows, bytes, sequence: meta.sequence })
+}
+
+fn refuse_what_is_no_file(path: &Path) -> Result<(), StoreError> {
+    let other = fs::metadata(path).is_ok_and(|there| !there.is_file()) || path.file_name().is_none();
+    if other { Err(StoreError::NoBackup("what is named is no file")) } else { Ok(()) }
+}
+
+fn write(shared: &Shared, file: &Path, instance: &str, now: Timestamp) -> Result<BackedUp, StoreError> {
+    refuse_what_is_no_file(file)?;
+    match &mut *shared.snapshot() {
+        Some(_) => return Err(StoreError::NoBackup("another one is being made")),
+        free => *free = Some(Snapshot::default()),
+    }
+    let view = View(shared);
+    let meta: MetaRow = view.ask(|snapshot, engine| {
+        *snapshot = Some(Snapshot::begin());
+        let meta = engine.get(Table::Meta, key::META_STATE)?;
+        meta.map_or(Ok(MetaRow::default()), |value| row::decode(&value)).map_err(|_| engine.damaged_row(Table::Meta))
+    })?;
+    let mut export = Export::create(file, Head::new(instance, now.to_string(), &meta))?;
+    while let Some((table, rows)) = view.ask(|snapshot, engine| snapshot.as_mut().map_or(Ok(None), |s| s.page(engine)))? {
+        for (key, value) in rows {
+            export.row(table, &key, &value)?;
+        }
+    }
+    let (rows, bytes) = export.finish()?;
+    Ok(BackedUp { rows, bytes, sequence: meta.sequence })
+}
