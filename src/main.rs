@@ -62,6 +62,7 @@ async fn command(cli: Cli) -> Result<(), Failure> {
         Command::Tail(args) => cli::tail::run(&args).await,
         Command::Discover(args) => cli::discover::run(&args, &mut std::io::stdout()).await,
         Command::Ctl(args) => cli::ctl::run(&args, &mut std::io::stdout()).await,
+        Command::Store(args) => cli::store::run(&args, &find(&args.config)?, &env, &mut std::io::stdout()),
         Command::Parse(args) => {
             let input = read(&args.file).map_err(|e| Failure::new(65, format!("cannot read {}: {e}", args.file.display())))?;
             let (mut out, mut err) = (std::io::BufWriter::new(std::io::stdout().lock()), std::io::stderr());

@@ -12,6 +12,7 @@
 
 mod support;
 
+mod care;
 mod consumers;
 mod crash;
 mod delivery;

@@ -33,6 +33,8 @@ fn every_command_and_every_flag_is_in_the_manual() {
     assert!(places.len() >= 5, "{top}");
     let ctl = help(&["ctl"]);
     places.extend(commands(&ctl).into_iter().map(|name| vec!["ctl", name]));
+    let store = help(&["store"]);
+    places.extend(commands(&store).into_iter().map(|name| vec!["store", name]));
     for place in &places {
         assert!(README.contains(&format!("feedwire {}", place.join(" "))), "feedwire {} is not in the manual", place.join(" "));
         let text = help(place);

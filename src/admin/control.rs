@@ -1,5 +1,6 @@
 //! Control, on the unix socket alone.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -79,6 +80,27 @@ pub(super) async fn flood(State(board): State<Arc<Board>>, Query(order): Query<F
         Ok(true) => (StatusCode::OK, format!("{done}\n")),
         Ok(false) => (StatusCode::CONFLICT, format!("nothing of {:?} is held back\n", order.feed)),
         Err(e) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", log::chain(&e))),
+    }
+}
+
+/// Where a backup is to be written.
+#[derive(Deserialize)]
+pub(super) struct BackupOrder {
+    file: PathBuf,
+}
+
+/// Writes a backup and answers when it is on the disk: 400 when its place is relative, 500 when it cannot be made.
+pub(super) async fn backup(State(board): State<Arc<Board>>, Query(BackupOrder { file }): Query<BackupOrder>) -> (StatusCode, String) {
+    if !Path::is_absolute(&file) {
+        return (StatusCode::BAD_REQUEST, "the path of a backup has to be absolute\n".into());
+    }
+    let instance = board.panel().poller.instance.clone();
+    match board.store.backup(&file, &instance, clock::now()).await {
+        Ok(done) => {
+            let text = format!("{}: {} rows, {} bytes, up to sequence {}\n", file.display(), done.rows, done.bytes, done.sequence);
+            (StatusCode::OK, text)
+        }
+        Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", log::chain(&e))),
     }
 }
 

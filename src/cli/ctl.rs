@@ -73,6 +73,12 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
             let force = if *force { "true" } else { "false" };
             out.write_all(client.post("/v1/poll", &[("feed", feed), ("force", force)]).await?.as_bytes())
         }
+        CtlCommand::Backup { file } => {
+            // The daemon's working directory is another.
+            let file = std::path::absolute(file).map_err(|e| Failure::runtime(format!("cannot tell where {} is: {e}", file.display())))?;
+            let file = file.to_str().ok_or_else(|| Failure::new(64, "the path of a backup has to be UTF-8"))?;
+            out.write_all(client.post("/v1/backup", &[("file", file)]).await?.as_bytes())
+        }
         CtlCommand::Reload { .. } => out.write_all(client.post("/v1/reload", &[]).await?.as_bytes()),
     };
     printed.map_err(|e| Failure::runtime(format!("cannot print: {e}")))

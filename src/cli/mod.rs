@@ -10,6 +10,7 @@ pub mod ctl;
 pub mod discover;
 pub mod parse;
 pub mod run;
+pub mod store;
 mod tables;
 pub mod tail;
 
@@ -80,6 +81,8 @@ pub enum Command {
     Discover(DiscoverArgs),
     /// Ask the running daemon.
     Ctl(CtlArgs),
+    /// Look after the state while the daemon is down.
+    Store(StoreArgs),
 }
 
 /// Where the configuration is.
@@ -163,6 +166,49 @@ pub struct CtlArgs {
     pub command: CtlCommand,
 }
 
+/// `feedwire store`.
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+/// What can be done with the state. Exits 75 while the daemon runs.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Write all of the state into one file, which it replaces when it is whole. While the daemon runs: feedwire ctl backup.
+    Backup {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Make a backup the state. The file is read to its end before anything is touched; exits 65 if it is damaged.
+    Restore {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Also if there is a state already, which is kept aside.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Read everything and say all that is wrong with it. Exits 0 or 1.
+    Check {
+        /// In this very process.
+        #[arg(long, hide = true)]
+        here: bool,
+    },
+    /// How much there is: rows and bytes, what waits for each sink, the size on the disk.
+    Stats {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// What the daemon can be asked.
 #[derive(Debug, Subcommand)]
 pub enum CtlCommand {
@@ -243,6 +289,12 @@ pub enum CtlCommand {
         /// The sink's name.
         #[arg(value_name = "SINK")]
         sink: String,
+    },
+    /// Have the daemon write all of its state, as it is now, into one file. It may write where its user and its service unit allow.
+    Backup {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
     /// Read the configuration anew. A bad one is refused, and the old one stays.
     Reload {
