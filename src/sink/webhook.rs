@@ -20,15 +20,20 @@ use crate::http::client_cert::ClientCertificate;
 use crate::http::names::{Guard, Names};
 use crate::http::trust::Trust;
 use crate::http::{self, Trouble, retry_after};
+use crate::log::harmless;
 use crate::metrics::{self, Tally};
 use crate::secret::{HeaderValue, Secret};
 
 /// Bytes of a body; what CloudEvents consumers are asked to accept at least.
 pub const LARGEST_BODY: usize = 64 * 1024;
 
-/// Bytes of an answer that are read, and of those that go into a reason.
+/// Bytes of an answer that are read, and characters of those that go into a reason.
 const LARGEST_ANSWER: usize = 64 * 1024;
 const LONGEST_REASON: usize = 300;
+
+/// What is shorter keeps nobody out, or is a word of a URL; without it answers would be unreadable.
+const SHORTEST_SECRET: usize = 4;
+const SHORTEST_TOKEN: usize = 12;
 
 /// A configured webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +85,8 @@ pub struct Webhook {
     headers: HeaderMap,
     /// How it was answered, by [`crate::metrics::ANSWERS`].
     pub(super) answers: Tally,
+    /// What an answer may not repeat into a log.
+    veiled: Vec<String>,
 }
 
 impl Webhook {
@@ -102,6 +109,7 @@ impl Webhook {
             idempotency_key: options.idempotency_key,
             url,
             answers: Tally::new(&metrics::ANSWERS),
+            veiled: veiled(options),
         })
     }
 
@@ -121,7 +129,7 @@ impl Webhook {
         match answer {
             Ok(answer) => {
                 self.answers.inc(class(answer.status()));
-                judge(answer, self.preset.as_ref()).await
+                judge(answer, self.preset.as_ref(), &self.veiled).await
             }
             Err(e) => {
                 let trouble = http::trouble(e);
@@ -215,17 +223,18 @@ fn headers(options: &Options) -> Result<HeaderMap, SinkError> {
 }
 
 /// What an answer means.
-async fn judge(answer: Response, preset: Option<&Preset>) -> Result<(), DeliveryError> {
+async fn judge(answer: Response, preset: Option<&Preset>, veiled: &[String]) -> Result<(), DeliveryError> {
     let status = answer.status();
     let asked = retry_after::from_headers(answer.headers(), LONGEST_RETRY_AFTER);
     let body = beginning(answer).await;
+    let explained = |reason: &str| explained(reason, &body, veiled);
     if status.is_success() {
         return match preset.and_then(|preset| preset.objection(&body)) {
             None => Ok(()),
-            Some(objection) => Err(DeliveryError::Endpoint { reason: explained(objection, &body), retry_after: None }),
+            Some(objection) => Err(DeliveryError::Endpoint { reason: explained(objection), retry_after: None }),
         };
     }
-    let reason = explained(&format!("the answer was {status}"), &body);
+    let reason = explained(&format!("the answer was {status}"));
     // Whichever is longer: neither is to be undercut.
     let retry_after = asked.max(preset.and_then(|preset| preset.asks_to_wait(&body)).map(|wait| wait.min(LONGEST_RETRY_AFTER)));
     if preset.is_some_and(|preset| preset.is_gone(status.as_u16())) {
@@ -258,10 +267,29 @@ async fn beginning(mut answer: Response) -> Vec<u8> {
     body
 }
 
+/// The secrets of a webhook, and the parts of its URL that may be some: consumers like to say which token they do not know.
+fn veiled(options: &Options) -> Vec<String> {
+    let headers = options.headers.iter().filter_map(|(_, value)| match value {
+        HeaderValue::Plain(_) => None,
+        HeaderValue::Secret(secret) => Some(secret),
+    });
+    let secrets = options.secrets.iter().chain(&options.bearer).chain(headers).map(|secret| secret.expose().trim());
+    let secrets = secrets.map(|secret| secret.trim_start_matches("whsec_")).filter(|secret| secret.len() >= SHORTEST_SECRET);
+    let (_, place) = options.url.expose().split_once("://").unwrap_or_default();
+    let parts = place.split(['/', ':', '?', '&', '=', '@', '#']).skip(1).filter(|part| part.len() >= SHORTEST_TOKEN);
+    let mut all: Vec<_> = secrets.chain(parts).map(str::to_owned).collect();
+    // The longest first, or a part of one would leave the rest of it.
+    all.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    all
+}
+
 /// A reason with the beginning of the answer behind it, on one line.
-fn explained(reason: &str, body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body.get(..LONGEST_REASON).unwrap_or(body));
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+fn explained(reason: &str, body: &[u8], veiled: &[String]) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    for secret in veiled {
+        text = text.replace(secret.as_str(), "…");
+    }
+    let line: String = harmless(&text.chars().take(LONGEST_REASON).collect::<String>());
     if line.trim().is_empty() { reason.to_owned() } else { format!("{reason}: {}", line.trim()) }
 }
 
