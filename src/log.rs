@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+pub mod lines;
+
 /// An error and its causes in one line, each once.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use feedwire::cli::{self, Cli, Command, Failure, LogFormat};
 use feedwire::config;
+use feedwire::log::lines::{self, Format};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
+use tracing::{Level, error};
+use tracing_subscriber::filter::{ParseError, Targets};
 
 /// How long blocking work under way may take when all else has ended.
 const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(1);
@@ -23,13 +22,18 @@ fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { 64 } else { 0 });
         }
     };
+    let format = format(cli.log_format);
     let failure = match start(cli) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(failure) => failure,
     };
     if !failure.message.is_empty() {
-        // Nobody reads stderr any more: the exit code is left.
-        drop(writeln!(std::io::stderr(), "feedwire: {}", failure.message));
+        let message = format!("feedwire: {}", failure.message);
+        let begin = if format == Format::Journal { lines::priority(Level::ERROR) } else { "" };
+        for line in message.lines() {
+            // Nobody reads stderr any more: the exit code is left.
+            drop(writeln!(std::io::stderr(), "{begin}{line}"));
+        }
     }
     ExitCode::from(failure.code)
 }
@@ -84,13 +88,25 @@ fn read(file: &std::path::Path) -> std::io::Result<Vec<u8>> {
 fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
     let usual = if matches!(cli.command, Command::Tail(_)) { "warn" } else { "info" };
     let wanted = cli.log.as_deref().unwrap_or(usual);
-    let bad = |e: tracing_subscriber::filter::ParseError| Failure::new(64, format!("--log {wanted:?} is not a level or filter: {e}"));
+    let bad = |e: ParseError| Failure::new(64, format!("--log {wanted:?} is not a level or filter: {e}"));
     let filter: Targets = wanted.parse().map_err(bad)?;
-    let layer = fmt::layer().with_writer(std::io::stderr);
-    let layer = match cli.log_format {
-        LogFormat::Json => layer.json().boxed(),
-        LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
-    };
-    tracing_subscriber::registry().with(layer.with_filter(filter)).init();
+    let subscriber = lines::subscriber(filter, format(cli.log_format), std::io::stderr);
+    tracing::subscriber::set_global_default(subscriber).map_err(|e| Failure::runtime(format!("cannot log: {e}")))?;
+    // What a panic says may quote a feed, and the usual hook would write it as it is.
+    std::panic::set_hook(Box::new(|panic| {
+        let payload = panic.payload();
+        let said = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+        let place = panic.location().map(ToString::to_string);
+        error!(said, place = place.unwrap_or_default(), "A panic; this is a bug, please report it.");
+    }));
     Ok(())
+}
+
+fn format(wanted: Option<LogFormat>) -> Format {
+    match wanted {
+        Some(LogFormat::Json) => Format::Json,
+        Some(LogFormat::Journal) => Format::Journal,
+        Some(LogFormat::Text) => Format::Text { colours: std::io::stderr().is_terminal() },
+        None => Format::of_stderr(),
+    }
 }

@@ -20,6 +20,7 @@ mod guest;
 mod identity;
 mod isolation;
 mod layers;
+mod logs;
 mod manual;
 mod metrics;
 mod network;

@@ -52,9 +52,10 @@ pub struct Cli {
     /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as feedwire::poll=debug [default: info, for tail: warn]
     #[arg(long, global = true, env = "FEEDWIRE_LOG", value_name = "LEVEL")]
     pub log: Option<String>,
-    /// How it is logged: text for people, json for machines.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
-    pub log_format: LogFormat,
+    /// How it is logged: text for people, json for machines, journal with priorities for the journal of systemd. Without it journal where
+    /// standard error leads there, else text.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 /// How log lines look.
@@ -64,6 +65,8 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+    /// Lines that begin with their priority, without time.
+    Journal,
 }
 
 /// The commands.
