@@ -67,12 +67,20 @@ async fn command(cli: Cli) -> Result<(), Failure> {
         Command::Discover(args) => cli::discover::run(&args, &mut std::io::stdout()).await,
         Command::Ctl(args) => cli::ctl::run(&args, &mut std::io::stdout()).await,
         Command::Store(args) => cli::store::run(&args, &find(&args.config)?, &env, &mut std::io::stdout()),
+        Command::Opml(args) => opml(&args, &env),
         Command::Parse(args) => {
             let input = read(&args.file).map_err(|e| Failure::new(65, format!("cannot read {}: {e}", args.file.display())))?;
             let (mut out, mut err) = (std::io::BufWriter::new(std::io::stdout().lock()), std::io::stderr());
             cli::parse::run(&input, args.url.as_deref(), args.content_type.as_deref(), &mut out, &mut err)
         }
     }
+}
+
+fn opml(args: &cli::OpmlArgs, env: config::Env<'_>) -> Result<(), Failure> {
+    let (named, mut out) = (args.config.config.as_deref(), std::io::stdout());
+    let cli::OpmlCommand::Import(import) = &args.command else { return cli::opml::export(named, env, &mut out) };
+    let input = read(&import.file).map_err(|e| Failure::new(65, format!("cannot read {}: {e}", import.file.display())))?;
+    cli::opml::import(import, named, &input, env, &mut out, &mut std::io::stderr())
 }
 
 fn read(file: &std::path::Path) -> std::io::Result<Vec<u8>> {

@@ -24,6 +24,7 @@ mod logs;
 mod manual;
 mod metrics;
 mod network;
+mod opml;
 mod outbox;
 mod path;
 mod presets;

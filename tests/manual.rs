@@ -31,10 +31,10 @@ fn every_command_and_every_flag_is_in_the_manual() {
     let top = help(&[]);
     let mut places: Vec<Vec<&str>> = commands(&top).into_iter().map(|name| vec![name]).collect();
     assert!(places.len() >= 5, "{top}");
-    let ctl = help(&["ctl"]);
-    places.extend(commands(&ctl).into_iter().map(|name| vec!["ctl", name]));
-    let store = help(&["store"]);
-    places.extend(commands(&store).into_iter().map(|name| vec!["store", name]));
+    for group in ["ctl", "store", "opml"] {
+        let help = help(&[group]);
+        places.extend(commands(&help).into_iter().map(|name| vec![group, name]));
+    }
     for place in &places {
         assert!(README.contains(&format!("feedwire {}", place.join(" "))), "feedwire {} is not in the manual", place.join(" "));
         let text = help(place);

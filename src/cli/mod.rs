@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub mod check;
 pub mod ctl;
 pub mod discover;
+pub mod opml;
 pub mod parse;
 pub mod run;
 pub mod store;
@@ -82,6 +83,8 @@ pub enum Command {
     Parse(ParseArgs),
     /// Print the feeds that a page offers. Exits 65 if there is none.
     Discover(DiscoverArgs),
+    /// Take subscriptions over from other readers, or hand them over.
+    Opml(OpmlArgs),
     /// Ask the running daemon.
     Ctl(CtlArgs),
     /// Look after the state while the daemon is down.
@@ -153,6 +156,40 @@ pub struct DiscoverArgs {
     /// Let pages and feeds live at this address, or network, although it is not public.
     #[arg(long, value_name = "CIDR")]
     pub allow_private: Vec<String>,
+}
+
+/// `feedwire opml`.
+#[derive(Debug, Args)]
+pub struct OpmlArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// Which way.
+    #[command(subcommand)]
+    pub command: OpmlCommand,
+}
+
+/// Which way subscriptions go.
+#[derive(Debug, Subcommand)]
+pub enum OpmlCommand {
+    /// Make feeds of the outlines of an OPML file: folders become tags, feeds that are configured already are left out. Exits 65 if it is none.
+    Import(ImportArgs),
+    /// Print all configured feeds as OPML 2.0: tags become folders.
+    Export,
+}
+
+/// `feedwire opml import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The OPML file; - or nothing for standard input.
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub file: PathBuf,
+    /// Write the feeds into this file, such as feeds.d/imported.toml, rather than to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Overwrite the output file.
+    #[arg(long, requires = "output")]
+    pub force: bool,
 }
 
 /// `feedwire ctl`.

@@ -2,8 +2,9 @@
 
 mod changes;
 mod feeds;
+mod latin;
 mod lines;
-mod opml;
+pub mod opml;
 mod polling;
 mod problem;
 mod reading;
@@ -122,6 +123,35 @@ pub fn load(path: &Path, env: Env<'_>) -> Result<Config, ConfigError> {
         Some(config) if reading.problems.is_empty() => Ok(Config { warnings: reading.warnings, ..config }),
         _ => Err(ConfigError(reading.problems)),
     }
+}
+
+/// A feed, as far as other readers would know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Configured {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The file that it is from.
+    pub file: PathBuf,
+}
+
+/// The feeds of a file and what it includes. It does not matter whether their secrets can be had, or what is wrong with the sinks.
+///
+/// # Errors
+/// When a file cannot be read, or has no feeds that could be told.
+pub fn feeds(path: &Path, env: Env<'_>) -> Result<Vec<Configured>, ConfigError> {
+    let mut reading = reading::Reading::new(env);
+    let feeds = reading.names(path);
+    let configured = |(file, Subscription { feed, .. }): (PathBuf, Subscription)| Configured {
+        name: feed.id.to_string(),
+        url: feed.url,
+        tags: feed.tags.to_vec(),
+        file,
+    };
+    if reading.problems.is_empty() { Ok(feeds.into_iter().map(configured).collect()) } else { Err(ConfigError(reading.problems)) }
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ const LONGEST_NAME: usize = 64;
 /// The longest interval or age that is taken as meant.
 pub(super) const LONGEST_TIME: Duration = Duration::from_secs(400 * 86_400);
 
+type Feeds = BTreeMap<Spanned<String>, written::Feed>;
+type Sinks = BTreeMap<Spanned<String>, written::Sink>;
+
 /// A configuration being read.
 pub(super) struct Reading<'a> {
     pub(super) env: Env<'a>,
@@ -33,6 +36,8 @@ pub(super) struct Reading<'a> {
     /// Globs and tags that filters name, with where, to be looked for among the feeds at the end.
     pub(super) wanted: Vec<(String, Wanted)>,
     pub(super) pace: Pace,
+    /// Whether only names, URLs and tags of feeds are wanted.
+    plain: bool,
 }
 
 /// What a filter asks of feeds.
@@ -62,7 +67,7 @@ impl File<'_> {
 impl<'a> Reading<'a> {
     pub(super) fn new(env: Env<'a>) -> Self {
         let pace = Pace { fixed: None, min: Duration::from_secs(300), mean: Duration::from_secs(1800), max: Duration::from_secs(86_400) };
-        Self { env, problems: vec![], warnings: vec![], feeds: BTreeMap::new(), sinks: BTreeMap::new(), wanted: vec![], pace }
+        Self { env, problems: vec![], warnings: vec![], feeds: BTreeMap::new(), sinks: BTreeMap::new(), wanted: vec![], pace, plain: false }
     }
 
     /// The main file and all it names; `None` when it could not be read at all.
@@ -72,13 +77,7 @@ impl<'a> Reading<'a> {
         let w: written::Written = self.parse(&file)?;
         self.pace(&file, &w.polling);
         let (polling, fetch) = self.polling(&file, &w.polling);
-        self.take(&file, w.feeds, w.sinks);
-        for pattern in &w.include {
-            self.include(&file, pattern);
-        }
-        for outlines in &w.opml {
-            self.opml(&file, outlines);
-        }
+        self.all(&file, w.feeds, w.sinks, (&w.include, &w.opml));
         let instance = w.instance.as_ref().map_or_else(|| "main".to_owned(), |i| i.get_ref().clone());
         if let Some(written) = &w.instance {
             self.check_name(&file, written, "instance");
@@ -101,6 +100,27 @@ impl<'a> Reading<'a> {
             retention,
             warnings: vec![],
         })
+    }
+
+    /// Nothing but the feeds of the main file and all it names, by name, with the file that each is from: no secret is looked for.
+    pub(super) fn names(&mut self, path: &Path) -> Vec<(PathBuf, Subscription)> {
+        let Some(text) = self.text(path) else { return vec![] };
+        let file = File { path, text: &text };
+        let Some(w) = self.parse::<written::Written>(&file) else { return vec![] };
+        self.plain = true;
+        self.all(&file, w.feeds, w.sinks, (&w.include, &w.opml));
+        std::mem::take(&mut self.feeds).into_values().collect()
+    }
+
+    /// The feeds and sinks of the main file and all it names.
+    fn all(&mut self, file: &File<'_>, feeds: Feeds, sinks: Sinks, (include, opml): (&[Spanned<String>], &[Spanned<PathBuf>])) {
+        self.take(file, feeds, sinks);
+        for pattern in include {
+            self.include(file, pattern);
+        }
+        for outlines in opml {
+            self.opml(file, outlines);
+        }
     }
 
     fn text(&mut self, path: &Path) -> Option<String> {
@@ -139,12 +159,15 @@ impl<'a> Reading<'a> {
 
     fn opml(&mut self, file: &File<'_>, outlines: &Spanned<PathBuf>) {
         let path = file.dir().join(outlines.get_ref());
-        let read = fs::read_to_string(&path).map_err(|e| e.to_string()).and_then(|text| opml::read(&text));
-        let outlines = match read {
+        let read = fs::read(&path).map_err(|e| e.to_string()).and_then(|bytes| opml::whole(&bytes));
+        let read = match read {
             Ok(read) => read,
             Err(e) => return self.problems.push(file.at(outlines.span(), format!("cannot read {}: {e}", path.display()))),
         };
-        for outline in outlines {
+        for why in read.left_out {
+            self.warnings.push(format!("{}: an outline is left out: {why}", path.display()));
+        }
+        for outline in opml::joined(read.feeds, |outline| outline.url.clone()).0 {
             let url = match web_url(&outline.url) {
                 Ok(url) if url.username().is_empty() && url.password().is_none() => url,
                 Ok(_) => {
@@ -163,15 +186,17 @@ impl<'a> Reading<'a> {
     }
 
     /// The feeds and sinks of one file.
-    fn take(&mut self, file: &File<'_>, feeds: BTreeMap<Spanned<String>, written::Feed>, sinks: BTreeMap<Spanned<String>, written::Sink>) {
+    fn take(&mut self, file: &File<'_>, feeds: Feeds, sinks: Sinks) {
         for (name, feed) in feeds {
             self.check_name(file, &name, "feed");
-            let meant = self.feed(file, &name, feed);
+            let meant =
+                if self.plain { self.plain_feed(name.get_ref(), &feed.url.get_ref().0, feed.tags) } else { self.feed(file, &name, feed) };
             if let Some((other, _)) = self.feeds.insert(name.get_ref().clone(), (file.path.to_owned(), meant)) {
                 self.problems.push(file.at(name.span(), format!("the feed {} is already defined in {}", name.get_ref(), other.display())));
             }
         }
-        for (name, sink) in sinks {
+        let plain = self.plain;
+        for (name, sink) in sinks.into_iter().filter(|_| !plain) {
             self.check_name(file, &name, "sink");
             let Some(meant) = self.sink(file, &name, sink) else { continue };
             if let Some((other, _)) = self.sinks.insert(name.get_ref().clone(), (file.path.to_owned(), meant)) {
@@ -181,8 +206,7 @@ impl<'a> Reading<'a> {
     }
 
     fn check_name(&mut self, file: &File<'_>, name: &Spanned<String>, what: &str) {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.get_ref().is_empty() || name.get_ref().len() > LONGEST_NAME || !name.get_ref().chars().all(allowed) {
+        if !is_name(name.get_ref()) {
             let message = format!("the name of a {what} has 1 to {LONGEST_NAME} characters of A-Z, a-z, 0-9, '.', '_' and '-'");
             self.problems.push(file.at(name.span(), message));
         }
@@ -241,6 +265,12 @@ impl<'a> Reading<'a> {
             }
         }
     }
+}
+
+/// Whether it can be the name of a feed or sink.
+pub(super) fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(allowed)
 }
 
 /// The files that a pattern names, relative to `dir`, sorted. Only the last part may have wildcards; a plain name must exist.

@@ -305,6 +305,9 @@ fn includes_and_opml_add_feeds() {
     let error = load_files(&files, &[]).unwrap_err();
     assert!(error.contains("feeds.d/1.toml:1:8: the feed a is already defined in f.toml"), "{error}");
     assert!(error.contains("f.toml:2:9: cannot read s.opml: it has no <opml> element"), "{error}");
+    let files = [("f.toml", main.as_str()), ("s.opml", &opml[..60])];
+    let error = load_files(&files, &[]).unwrap_err();
+    assert!(error.contains("it ends before </opml>"), "half a file would unsubscribe from the other half: {error}");
     let files = [("f.toml", main.as_str()), ("feeds.d/1.toml", "instance = \"x\"\n"), ("s.opml", opml)];
     let error = load_files(&files, &[]).unwrap_err();
     assert!(error.contains("feeds.d/1.toml:1:1: unknown field `instance`, expected `feeds` or `sinks`"), "{error}");

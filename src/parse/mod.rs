@@ -25,6 +25,7 @@ pub mod html;
 mod lex;
 mod mojibake;
 mod nesting;
+pub mod opml;
 pub mod plain;
 mod scan;
 mod zones;

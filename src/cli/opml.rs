@@ -1,0 +1,111 @@
+//! `feedwire opml`: subscriptions in and out.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Failure, ImportArgs};
+use crate::config::opml::{self, Import};
+use crate::config::{self, Configured, Env};
+use crate::parse;
+
+/// Prints the feeds of a file as a part of a configuration, or writes them into a file; says on `err` what the operator should know.
+///
+/// # Errors
+/// 65 when the input is no OPML or has no feed, 78 when the configuration that was named cannot be read, 64 when the output exists.
+pub fn import(
+    args: &ImportArgs,
+    named: Option<&Path>,
+    input: &[u8],
+    env: Env<'_>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<(), Failure> {
+    let read = parse::opml::read(input).map_err(|e| Failure::new(65, format!("{} is no OPML: {e}", args.file.display())))?;
+    if read.feeds.is_empty() {
+        let why: String = read.damage.iter().chain(&read.left_out).map(|line| format!("\n{line}")).collect();
+        return Err(Failure::new(65, format!("{} has no feed: no outline has an xmlUrl that could be polled{why}", args.file.display())));
+    }
+    let output = args.output.as_deref();
+    if let Some(path) = output.filter(|path| !args.force && path.exists()) {
+        return Err(exists(path));
+    }
+    let mut unknown = None;
+    let configured = match config::find(named, env).and_then(|path| Ok((config::feeds(&path, env)?, path))) {
+        Ok((feeds, path)) => Some((feeds, path)),
+        Err(e) if named.is_some() => return Err(Failure::new(78, e.to_string())),
+        Err(e) => {
+            unknown = Some(format!("what is configured already is not known: {e}"));
+            None
+        }
+    };
+    // A file that is written anew is no reason to leave out what it had before.
+    let is_output = |feed: &Configured| output.is_some_and(|path| same(path, &feed.file));
+    let known: Vec<_> = configured.iter().flat_map(|(feeds, _)| feeds).filter(|feed| !is_output(feed)).cloned().collect();
+    let Import { feeds, said } = opml::import(read, &known);
+    let mut say = |line: &str| writeln!(err, "feedwire: {line}").unwrap_or_default();
+    unknown.iter().chain(&said).for_each(|line| say(line));
+    let text = opml::toml(&feeds);
+    match output {
+        _ if feeds.is_empty() => say("there is nothing to add"),
+        None => {
+            say(&format!("{} to add", count(feeds.len())));
+            out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_else(unless_unread)?;
+        }
+        Some(path) => {
+            write(path, &text, args.force)?;
+            say(&format!("wrote {} to {}", count(feeds.len()), path.display()));
+            if let Some((_, main)) = configured
+                && config::feeds(&main, env).is_ok_and(|feeds| !feeds.iter().any(|feed| same(path, &feed.file)))
+            {
+                say(&format!("{} does not read {} yet: name it in its `include`", main.display(), path.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Prints all configured feeds as OPML.
+///
+/// # Errors
+/// 78 when the configuration cannot be read.
+pub fn export(named: Option<&Path>, env: Env<'_>, out: &mut impl Write) -> Result<(), Failure> {
+    let feeds = config::find(named, env).and_then(|path| config::feeds(&path, env)).map_err(|e| Failure::new(78, e.to_string()))?;
+    out.write_all(opml::write(&feeds).as_bytes()).and_then(|()| out.flush()).or_else(unless_unread)
+}
+
+/// `feedwire opml export | head` is no failure.
+fn unless_unread(e: io::Error) -> Result<(), Failure> {
+    if e.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(Failure::runtime(format!("cannot print: {e}"))) }
+}
+
+fn count(feeds: usize) -> String {
+    format!("{feeds} feed{}", if feeds == 1 { "" } else { "s" })
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::new(64, format!("{} exists already; name another file, or overwrite it with --force", path.display()))
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Writes a whole file or none, readable for the service.
+fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
+    let failed = |e: io::Error| Failure::runtime(format!("cannot write {}: {e}", path.display()));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
+    // feeds.d, which nobody has made yet.
+    if !directory.exists() {
+        fs::create_dir(&directory).map_err(failed)?;
+    }
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(everybody).tempfile_in(&directory).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    let written = if force { file.persist(path) } else { file.persist_noclobber(path) };
+    match written {
+        Ok(_) => Ok(()),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
+        Err(e) => Err(failed(e.error)),
+    }
+}
