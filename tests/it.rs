@@ -26,6 +26,7 @@ mod metrics;
 mod network;
 mod opml;
 mod outbox;
+mod packages;
 mod path;
 mod presets;
 mod process;

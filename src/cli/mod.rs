@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod check;
+pub mod completions;
 pub mod ctl;
 pub mod discover;
 pub mod opml;
@@ -89,6 +90,12 @@ pub enum Command {
     Ctl(CtlArgs),
     /// Look after the state while the daemon is down.
     Store(StoreArgs),
+    /// Print a script that lets a shell complete commands and flags.
+    Completions {
+        /// Which shell.
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Where the configuration is.

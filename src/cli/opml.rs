@@ -30,18 +30,18 @@ pub fn import(
     if let Some(path) = output.filter(|path| !args.force && path.exists()) {
         return Err(exists(path));
     }
-    let mut unknown = None;
-    let configured = match config::find(named, env).and_then(|path| Ok((config::feeds(&path, env)?, path))) {
-        Ok((feeds, path)) => Some((feeds, path)),
-        Err(e) if named.is_some() => return Err(Failure::new(78, e.to_string())),
-        Err(e) => {
-            unknown = Some(format!("what is configured already is not known: {e}"));
-            None
-        }
-    };
+    // Nobody has to have a configuration yet.
+    let main = config::find(named, env).ok();
+    let (mut configured, mut unknown) = (vec![], None);
+    match main.as_deref().map(|path| config::feeds(path, env)) {
+        Some(Ok(feeds)) => configured = feeds,
+        Some(Err(e)) if named.is_some() => return Err(Failure::new(78, e.to_string())),
+        Some(Err(e)) => unknown = Some(format!("what is configured already is not known: {e}")),
+        None => {}
+    }
     // A file that is written anew is no reason to leave out what it had before.
     let is_output = |feed: &Configured| output.is_some_and(|path| same(path, &feed.file));
-    let known: Vec<_> = configured.iter().flat_map(|(feeds, _)| feeds).filter(|feed| !is_output(feed)).cloned().collect();
+    let known: Vec<_> = configured.into_iter().filter(|feed| !is_output(feed)).collect();
     let Import { feeds, said } = opml::import(read, &known);
     let mut say = |line: &str| writeln!(err, "feedwire: {line}").unwrap_or_default();
     unknown.iter().chain(&said).for_each(|line| say(line));
@@ -55,7 +55,7 @@ pub fn import(
         Some(path) => {
             write(path, &text, args.force)?;
             say(&format!("wrote {} to {}", count(feeds.len()), path.display()));
-            if let Some((_, main)) = configured
+            if let Some(main) = main
                 && config::feeds(&main, env).is_ok_and(|feeds| !feeds.iter().any(|feed| same(path, &feed.file)))
             {
                 say(&format!("{} does not read {} yet: name it in its `include`", main.display(), path.display()));
