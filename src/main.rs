@@ -68,6 +68,7 @@ async fn command(cli: Cli) -> Result<(), Failure> {
         Command::Ctl(args) => cli::ctl::run(&args, &mut std::io::stdout()).await,
         Command::Store(args) => cli::store::run(&args, &find(&args.config)?, &env, &mut std::io::stdout()),
         Command::Opml(args) => opml(&args, &env),
+        Command::Man { directory } => cli::man::run(directory.as_deref(), &mut std::io::stdout()),
         Command::Completions { shell } => cli::completions::run(shell, &mut std::io::stdout()),
         Command::Parse(args) => {
             let input = read(&args.file).map_err(|e| Failure::new(65, format!("cannot read {}: {e}", args.file.display())))?;

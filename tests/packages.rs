@@ -36,3 +36,26 @@ fn every_shell_has_its_completions() {
     let completed = said_by("bash", &["-c", asked], &printed(&["completions", "bash"])).unwrap();
     assert_eq!(completed.lines().collect::<BTreeSet<_>>(), BTreeSet::from(["reload", "replay", "resume"]));
 }
+
+#[test]
+fn the_manual_page_tells_of_every_command() {
+    let page = printed(&["man"]);
+    for line in [".TH feedwire 1", ".SH NAME", ".SH SYNOPSIS", ".SH OPTIONS", ".SH COMMANDS", ".SH NOTES", ".SH FILES"] {
+        assert!(page.lines().any(|l| l.starts_with(line)), "{line} is not in\n{page}");
+    }
+    for command in ["run", "check", "opml import", "opml export", "ctl status", "ctl dead retry", "completions", "man"] {
+        assert_eq!(page.matches(&format!(".SS \"feedwire {command}\"\n")).count(), 1, "{command}");
+    }
+    for flag in ["\\-\\-online", "\\-\\-output", "\\-\\-socket", "\\-\\-log"] {
+        assert_eq!(page.lines().filter(|line| line.starts_with(&format!("\\fB{flag}\\fR"))).count(), 1, "{flag} in\n{page}");
+    }
+    // Warnings of any kind, and lines that cannot be filled.
+    if let Some(said) = said_by("groff", &["-man", "-Tutf8", "-ww", "-b", "-k"], &page) {
+        assert_eq!(said, "");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    printed(&["man", "--directory", directory.path().to_str().unwrap()]);
+    for page in ["feedwire.1", "feedwire-ctl.1", "feedwire-ctl-dead-retry.1", "feedwire-opml-import.1"] {
+        assert!(std::fs::read_to_string(directory.path().join(page)).unwrap().contains(".SH SYNOPSIS"), "{page}");
+    }
+}

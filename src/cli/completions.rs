@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, Failure};
+use super::{Cli, Failure, print};
 
 /// Prints the script for a shell.
 ///
@@ -14,5 +14,5 @@ use super::{Cli, Failure};
 pub fn run(shell: Shell, out: &mut impl Write) -> Result<(), Failure> {
     let mut script = vec![];
     clap_complete::generate(shell, &mut Cli::command(), "feedwire", &mut script);
-    out.write_all(&script).and_then(|()| out.flush()).map_err(|e| Failure::runtime(format!("cannot print: {e}")))
+    print(out, &script)
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a command. stdout is data, stderr is log.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ pub mod check;
 pub mod completions;
 pub mod ctl;
 pub mod discover;
+pub mod man;
 pub mod opml;
 pub mod parse;
 pub mod run;
@@ -90,6 +92,12 @@ pub enum Command {
     Ctl(CtlArgs),
     /// Look after the state while the daemon is down.
     Store(StoreArgs),
+    /// Print the manual page.
+    Man {
+        /// Write a page for each command into this directory instead.
+        #[arg(long, value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
     /// Print a script that lets a shell complete commands and flags.
     Completions {
         /// Which shell.
@@ -404,6 +412,14 @@ pub enum FloodDecision {
     Release,
     /// They are old: they stay marked as seen.
     Drop,
+}
+
+/// Prints all of it. That nobody reads to the end, as in `feedwire man | head`, is no failure.
+fn print(out: &mut impl io::Write, text: &[u8]) -> Result<(), Failure> {
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::runtime(format!("cannot print: {e}"))),
+        _ => Ok(()),
+    }
 }
 
 /// An address or a network.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Failure, ImportArgs};
+use super::{Failure, ImportArgs, print};
 use crate::config::opml::{self, Import};
 use crate::config::{self, Configured, Env};
 use crate::parse;
@@ -50,7 +50,7 @@ pub fn import(
         _ if feeds.is_empty() => say("there is nothing to add"),
         None => {
             say(&format!("{} to add", count(feeds.len())));
-            out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_else(unless_unread)?;
+            print(out, text.as_bytes())?;
         }
         Some(path) => {
             write(path, &text, args.force)?;
@@ -71,12 +71,7 @@ pub fn import(
 /// 78 when the configuration cannot be read.
 pub fn export(named: Option<&Path>, env: Env<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let feeds = config::find(named, env).and_then(|path| config::feeds(&path, env)).map_err(|e| Failure::new(78, e.to_string()))?;
-    out.write_all(opml::write(&feeds).as_bytes()).and_then(|()| out.flush()).or_else(unless_unread)
-}
-
-/// `feedwire opml export | head` is no failure.
-fn unless_unread(e: io::Error) -> Result<(), Failure> {
-    if e.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(Failure::runtime(format!("cannot print: {e}"))) }
+    print(out, opml::write(&feeds).as_bytes())
 }
 
 fn count(feeds: usize) -> String {
