@@ -168,3 +168,35 @@ async fn a_damaged_database_is_found_refused_and_never_begun_anew() {
     refused("which one it was is gone").await;
     assert!(!home.path("state/db-1").exists());
 }
+
+/// Writes over all that is remembered of entries.
+fn lose_memory(home: &Home) {
+    let database = sled::open(home.path("state/db-0")).unwrap();
+    let seen = database.open_tree("seen").unwrap();
+    for key in seen.iter().keys().collect::<Result<Vec<_>, _>>().unwrap() {
+        seen.insert(key, b"rubbish").unwrap();
+    }
+    database.flush().unwrap();
+}
+
+/// What was known of a feed's entries is lost; it begins with all that it has, were it new.
+#[tokio::test]
+async fn a_feed_that_has_lost_its_memory_marks_and_tells_only_what_comes_then() {
+    let (origin, receiver) = (Origin::start().await, Receiver::start().await);
+    let publisher = Publisher::new(&origin, "/feed").window(50);
+    publisher.publish(10);
+    let home = Home::new(&config(&publisher, &receiver, "\"all\""));
+    let mut daemon = home.start().await;
+    receiver.acknowledged(10).await;
+    assert_eq!(daemon.terminate().await, 0);
+    lose_memory(&home);
+    assert_eq!(store(&home, &["check"]).await.0, 1);
+    let (code, said) = store(&home, &["rebuild"]).await;
+    assert!(code == 0 && said.contains("the next poll of 1 feeds only marks"), "{code} {said}");
+    let _daemon = home.start().await;
+    publisher.read().await;
+    publisher.read().await;
+    publisher.publish(1);
+    receiver.acknowledged(11).await;
+    assert_eq!(entries(&receiver), publisher.published(), "the ten once, and the new one");
+}

@@ -256,6 +256,12 @@ pub enum StoreCommand {
         #[arg(long, hide = true)]
         here: bool,
     },
+    /// Keep all that can be read of a damaged state, and make it fit together again. It also makes a database small that has grown.
+    Rebuild {
+        /// In this very process.
+        #[arg(long, hide = true)]
+        here: bool,
+    },
     /// How much there is: rows and bytes, what waits for each sink, the size on the disk.
     Stats {
         /// Print JSON.

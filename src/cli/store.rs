@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::{Failure, StoreArgs, StoreCommand};
 use crate::config::{self, Env};
-use crate::store::{self, Restored, Stats, StoreError};
+use crate::store::{self, Rebuilt, Restored, Stats, StoreError};
 use crate::{clock, log};
 
 /// Does what is asked with the state of a configuration.
@@ -28,6 +28,11 @@ pub fn run(args: &StoreArgs, path: &Path, env: Env<'_>, out: &mut impl Write) ->
         StoreCommand::Stats { json: true } => serde_json::to_string(&store::stats(dir).map_err(failure)?).unwrap_or_default() + "\n",
         StoreCommand::Stats { json: false } => table(&store::stats(dir).map_err(failure)?),
         StoreCommand::Check { here: false } => return apart("the check"),
+        StoreCommand::Rebuild { here: false } => return apart("the rebuild"),
+        StoreCommand::Rebuild { here: true } => {
+            silence();
+            rebuilt(&store::rebuild(dir, clock::now()).map_err(failure)?)
+        }
         StoreCommand::Check { here: true } => {
             silence();
             let findings = store::check(dir).map_err(failure)?;
@@ -89,6 +94,27 @@ fn restored(done: &Restored, dir: &Path, instance: &str) -> String {
         said += &format!("what was there before is still in {}; delete it when you do not need it any more\n", aside.display());
     }
     said
+}
+
+fn rebuilt(done: &Rebuilt) -> String {
+    let mut said = format!("rebuilt: {} rows\n", done.rows);
+    for (table, rows) in &done.lost {
+        said += &format!("lost: {rows} of the {table} table\n");
+    }
+    for table in &done.broken {
+        said += &format!("lost: an unknown part of the {table} table\n");
+    }
+    if done.older {
+        said += "lost: the newest commits; what was told after them and is still in its feed is told again, with the same ids\n";
+    }
+    if done.marked > 0 {
+        said +=
+            &format!("the next poll of {} feeds only marks what it finds, for what they have told is not known for certain\n", done.marked);
+    }
+    if !done.lost.is_empty() || !done.broken.is_empty() || done.older {
+        said += &format!("sequences go on after {}\n", done.goes_on_after);
+    }
+    said + &format!("what was there before is still in {}; delete it when you do not need it any more\n", done.aside.display())
 }
 
 fn size(bytes: u64) -> String {

@@ -71,7 +71,7 @@ pub struct Pace {
 pub struct FeedState {
     /// How many polls have been recorded; an update built on another count is not applied again.
     pub polls: u64,
-    /// Whether a poll has succeeded yet: until then the next success is the first.
+    /// Whether a poll has succeeded yet: until then the next success is the first. False with a last success: see [`FeedState::forget`].
     pub established: bool,
     /// What makes the next request conditional.
     pub validators: Option<Validators>,
@@ -204,6 +204,18 @@ impl FeedState {
             (_, 0, None) => Condition::Ok,
             _ => Condition::Failing,
         }
+    }
+
+    /// What it remembered of its entries is lost: the next success only marks what it finds, whatever a new feed begins with.
+    pub fn forget(&mut self, now: Timestamp) {
+        (self.established, self.validators, self.body, self.older) = (false, None, None, None);
+        self.last_success = self.last_success.or(Some(now));
+    }
+
+    /// What its first success tells, if that is to be `usual` for a new feed.
+    #[must_use]
+    pub fn backlog(&self, usual: Backlog) -> Backlog {
+        if self.last_success.is_some() { Backlog::None } else { usual }
     }
 
     /// Carries out what an operator says; false when nothing is held back. The next request is not conditional: a 304 would hide what

@@ -153,7 +153,7 @@ pub fn plan(feed: &Feed, before: FeedState, memory: &Memory, outcome: Outcome, s
             let mut merged = merge(memory, &state, &sifted.document, &sifted.suspects, now);
             observe(&mut state, Some((&sifted, &merged)), now);
             if first_poll {
-                keep_backlog(feed.backlog, &mut merged.found);
+                keep_backlog(earlier.backlog(feed.backlog), &mut merged.found);
             }
             remember(&mut state, validators, body, &mut sifted.document);
             succeed(feed, &mut state, setting);

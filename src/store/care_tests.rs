@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::engine::Engine;
 use super::key::{self, TABLES, Table};
 use super::row::{self, MetaRow};
-use super::tests::{NOW, close, drain, open, update};
+use super::snapshot::Snapshot;
+use super::tests::{DAY, NOW, close, drain, open, update};
 use super::*;
 use crate::domain::delivery::{Order, Trials};
 use crate::domain::event::EventKind;
@@ -109,42 +110,65 @@ async fn a_state_is_replaced_by_force_alone_and_kept_aside() {
     assert_eq!(rows(dir.path()), newer, "what was there is there");
 }
 
-/// While it is written everything changes: rows before and behind what has been read, new ones, removed ones.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+fn scan(store: &Store) -> Rows {
+    let engine = store.shared.engine.read().unwrap();
+    let all = |table| engine.as_ref().unwrap().scan(table, &[], &[], usize::MAX).unwrap().into_iter().map(move |row| (table, row));
+    TABLES.into_iter().flat_map(all).map(|(table, (key, value))| ((table, key.to_vec()), value.to_vec())).collect()
+}
+
+/// Between two pages everything changes: rows before and behind what has been read, new ones, removed ones.
+#[tokio::test]
 async fn a_backup_of_an_open_store_is_the_state_of_one_moment() {
-    let (dir, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let dir = tempfile::tempdir().unwrap();
     let (store, closing) = open(dir.path());
-    for feed in 1..200 {
+    for feed in 1..=600 {
         store.record(feed, update(0, &[1, 2, 3], NOW)).await.unwrap();
     }
-    let file = dir.path().join("backup");
-    let writing = tokio::spawn({
-        let (store, file) = (store.clone(), file.clone());
-        async move { store.backup(&file, "main", NOW).await.unwrap() }
-    });
-    let mut polls = 0;
-    while !writing.is_finished() {
-        polls += 1;
-        for feed in [1, 199, 100, 1000 + polls as u32] {
-            let base = if feed >= 1000 { 0 } else { polls };
-            store.record(feed, update(base, &[7, 8, 9], NOW)).await.unwrap();
+    let before = scan(&store);
+    *store.shared.snapshot() = Some(Snapshot::begin());
+    let (mut read, mut pages) = (Rows::new(), 0);
+    loop {
+        let page = {
+            let engine = store.shared.engine.read().unwrap();
+            store.shared.snapshot().as_mut().unwrap().page(engine.as_ref().unwrap()).unwrap()
+        };
+        let Some((table, page)) = page else { break };
+        pages += 1;
+        assert!(page.len() <= 300);
+        read.extend(page.into_iter().map(|(key, value)| ((table, key), value)));
+        for feed in [1, 300, 600] {
+            store.record(feed, update(pages, &[7, 8, 9], NOW)).await.unwrap();
+            store.settle(Lane { sink: 1, track: feed }, pages * 3, Settlement::Acknowledge, NOW).await.unwrap();
         }
-        for track in [3, 190] {
-            store.settle(Lane { sink: 1, track }, polls.min(3), Settlement::Acknowledge, NOW).await.unwrap();
-        }
+        store.record(1000 + pages as u32, update(0, &[1], NOW)).await.unwrap();
+        store.prune(Timestamp(NOW.0 + 90 * 86_400_000), DAY).await.unwrap();
     }
-    let done = writing.await.unwrap();
+    assert!(pages > 8, "{pages}");
+    assert!(
+        read == before,
+        "{} of {} rows are as they were",
+        before.iter().filter(|(key, row)| read.get(*key) == Some(row)).count(),
+        before.len()
+    );
+    assert!(scan(&store) != before);
+    *store.shared.snapshot() = None;
     close(store, closing).await;
-    assert!(polls > 1, "nothing was changed meanwhile");
-    let restored = restore(to.path(), &file, false).unwrap();
-    assert_eq!(restored.sequence, done.sequence);
-    // Torn between two moments, lanes would wait for events that are not there, or events be newer than the newest.
-    assert_eq!(check(to.path()).unwrap(), [""; 0]);
-    let (store, closing) = open(to.path());
-    let told = store.events_after(0, &Sought::default(), Most { events: 1_000_000, bytes: usize::MAX }).await.unwrap();
-    assert_eq!(told.events.last().unwrap().sequence, done.sequence);
-    let states = store.feeds().await.unwrap();
-    assert_eq!(told.events.len() as u64, states.values().map(|state| state.polls * 3).sum::<u64>());
+}
+
+#[tokio::test]
+async fn one_backup_is_made_at_a_time_and_it_does_not_end_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, closing) = open(dir.path());
+    store.record(1, update(0, &[1, 2, 3], NOW)).await.unwrap();
+    let file = dir.path().join("backup");
+    *store.shared.snapshot() = Some(Snapshot::begin());
+    assert!(matches!(store.backup(&file, "main", NOW).await, Err(StoreError::NoBackup(_))));
+    *store.shared.snapshot() = None;
+    assert!(matches!(store.backup(dir.path(), "main", NOW).await, Err(StoreError::NoBackup(_))));
+    assert!(matches!(store.backup(&dir.path().join("no/such"), "main", NOW).await, Err(StoreError::Io { .. })));
+    assert_eq!(store.backup(&file, "main", NOW).await.unwrap().sequence, 3);
+    store.record(1, update(1, &[4], NOW)).await.unwrap();
+    assert_eq!(drain(&store).await.len(), 4);
     close(store, closing).await;
 }
 
@@ -177,4 +201,73 @@ async fn check_finds_what_does_not_fit_together() {
     );
     guard::write_watermark(dir.path(), 5000, 103).unwrap();
     assert!(check(dir.path()).unwrap().join("\n").contains("5000 commits were on the disk"));
+}
+
+fn write(dir: &Path, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+    let engine = Engine::open(&guard::current(dir).unwrap(), 8 << 20).unwrap();
+    engine.commit(&engine::Writes::from([((table, key), value)])).unwrap();
+}
+
+#[tokio::test]
+async fn a_rebuild_of_what_is_sound_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path()).await;
+    let (before, meta) = without_state(rows(dir.path()));
+    let rebuilt = rebuild(dir.path(), NOW).unwrap();
+    assert_eq!((rebuilt.rows, rebuilt.marked, rebuilt.lost.len(), rebuilt.older), (before.len() as u64 + 1, 0, 0, false));
+    let (after, meta_after) = without_state(rows(dir.path()));
+    assert!(after == before);
+    assert_eq!(meta_after, MetaRow { group: meta.group + 1, ..meta });
+    assert_eq!(guard::current(dir.path()).unwrap(), dir.path().join("db-1"));
+}
+
+#[tokio::test]
+async fn a_rebuild_keeps_what_can_be_read_and_makes_it_fit_together() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path()).await;
+    let all = rows(dir.path());
+    write(dir.path(), Table::Seen, key::hot(1, 0), Some(b"rubbish".to_vec()));
+    write(dir.path(), Table::Event, key::pack(101, 0), Some(b"rubbish".to_vec()));
+    let first = all.keys().find(|(table, key)| *table == Table::Outbox && key.starts_with(&key::queue_prefix(Lane { sink: 1, track: 1 })));
+    write(dir.path(), Table::Outbox, first.unwrap().1.clone(), None);
+    write(dir.path(), Table::Outbox, key::lane(Lane { sink: 1, track: 2 }), None);
+    write(dir.path(), Table::Meta, key::sink(1), Some(b"rubbish".to_vec()));
+    write(dir.path(), Table::Meta, key::META_STATE.to_vec(), Some(b"rubbish".to_vec()));
+    let rebuilt = rebuild(dir.path(), NOW).unwrap();
+    assert_eq!((rebuilt.marked, rebuilt.goes_on_after, rebuilt.lost.get("seen")), (1, 1_000_103, Some(&1)));
+    assert_eq!(check(dir.path()).unwrap().iter().filter(|finding| !finding.contains("which is missing")).count(), 0);
+    let (store, closing) = open(dir.path());
+    let state = store.feed_state(1).await.unwrap();
+    assert_eq!((state.established, state.validators, state.last_success), (false, None, Some(NOW)));
+    assert!(store.feed_state(2).await.unwrap().established);
+    // All of the first pack of the first lane but what was settled is gone; the rest is there once, in order.
+    let lane = Lane { sink: 1, track: 1 };
+    let (mut sequences, mut number) = (vec![], None);
+    while let Some(Ok(delivery)) = store.head(lane, 1).await.unwrap() {
+        assert_eq!(number.replace(delivery.lane_seq).map_or(delivery.lane_seq, |n| n + 1), delivery.lane_seq);
+        sequences.push(delivery.event.sequence);
+        store.settle(lane, delivery.lane_seq, Settlement::Acknowledge, NOW).await.unwrap();
+    }
+    assert_eq!(sequences, (44..=100).collect::<Vec<_>>());
+    assert_eq!(store.head(Lane { sink: 1, track: 2 }, 1).await.unwrap().unwrap().unwrap_err(), 1, "lost, and said to be");
+    assert_eq!(store.welcome(&route(), crate::domain::feed::Backlog::All, NOW).await.unwrap(), 0, "no new sink");
+    assert_eq!(store.number(vec![FeedId(Arc::from("new"))], vec![SinkId(Arc::from("new"))]).await.unwrap(), (vec![3], vec![2]));
+    close(store, closing).await;
+}
+
+#[tokio::test]
+async fn what_was_lost_in_silence_can_be_rebuilt_and_an_empty_database_cannot() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path()).await;
+    guard::write_watermark(dir.path(), 5000, 2000).unwrap();
+    assert!(matches!(Store::open(&Options { dir: dir.path().to_owned(), cache: 8 << 20 }), Err(StoreError::Damaged { .. })));
+    let rebuilt = rebuild(dir.path(), NOW).unwrap();
+    assert_eq!((rebuilt.older, rebuilt.goes_on_after, rebuilt.marked), (true, 1_002_000, 0));
+    let (store, closing) = open(dir.path());
+    assert_eq!(store.sequence(), 1_002_000);
+    close(store, closing).await;
+    let path = guard::current(dir.path()).unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
+    assert!(matches!(rebuild(dir.path(), NOW), Err(StoreError::Unreadable { .. })));
+    assert!(!path.exists() && !dir.path().join("db-2").exists());
 }

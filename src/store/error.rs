@@ -59,6 +59,12 @@ pub enum StoreError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// Nothing is left.
+    #[error("nothing in the database in {} can be read; `feedwire store restore FILE --force` goes back to a backup; to start afresh, move the state directory aside (every feed's next poll then only marks what it finds)", path.display())]
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+    },
     /// A backup could not be taken now.
     #[error("no backup was made: {0}")]
     NoBackup(&'static str),

@@ -34,22 +34,35 @@ impl Lock {
     }
 }
 
-/// The directory of the current generation: `db-N`, with N in the file `CURRENT`. A rebuild makes another one and switches the file.
+/// The directory of the current generation: `db-N`, with N in the file `CURRENT`. A rebuild makes another one and switches the file. Nothing
+/// begins anew beside what was there before.
 pub(super) fn current(dir: &Path) -> Result<PathBuf, StoreError> {
-    let path = dir.join("CURRENT");
-    let generation = match fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().map_err(|_| StoreError::damaged(&path, "it does not hold a number"))?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            // Nothing begins anew beside what was there before.
-            if dir.join("watermark").exists() || newest(dir)?.is_some() {
-                return Err(StoreError::damaged(&path, "it is missing, and with it the number of the database in use"));
-            }
+    let number = match generation(dir)? {
+        Some(number) => number,
+        None if dir.join("watermark").exists() || newest(dir)?.is_some() => {
+            let detail = "it is missing, and with it the number of the database in use";
+            return Err(StoreError::damaged(&dir.join("CURRENT"), detail));
+        }
+        None => {
             switch(dir, 0)?;
             0
         }
-        Err(e) => return Err(StoreError::io("read", &path, e)),
     };
-    Ok(database(dir, generation))
+    let path = database(dir, number);
+    if !path.join("db").exists() && read_watermark(dir)?.group > 0 {
+        return Err(StoreError::damaged(&path, "the database is missing"));
+    }
+    Ok(path)
+}
+
+/// The number in `CURRENT`.
+pub(super) fn generation(dir: &Path) -> Result<Option<u32>, StoreError> {
+    let path = dir.join("CURRENT");
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map(Some).map_err(|_| StoreError::damaged(&path, "it does not hold a number")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(StoreError::io("read", &path, e)),
+    }
 }
 
 /// The directory of a generation.
@@ -140,10 +153,14 @@ mod tests {
         assert_eq!(read_watermark(dir.path()).unwrap(), Watermark { group: 8, sequence: 0 });
         fs::write(dir.path().join("watermark"), "").unwrap();
         assert!(read_watermark(dir.path()).is_err());
+        fs::remove_file(dir.path().join("watermark")).unwrap();
         fs::write(dir.path().join("CURRENT"), "3").unwrap();
         assert_eq!(current(dir.path()).unwrap(), dir.path().join("db-3"));
         fs::write(dir.path().join("CURRENT"), "x").unwrap();
         assert!(matches!(current(dir.path()), Err(StoreError::Damaged { .. })));
+        write_watermark(dir.path(), 7, 9).unwrap();
+        fs::write(dir.path().join("CURRENT"), "3").unwrap();
+        assert!(matches!(current(dir.path()), Err(StoreError::Damaged { .. })), "what is missing is not begun anew");
         fs::remove_file(dir.path().join("CURRENT")).unwrap();
         assert!(matches!(current(dir.path()), Err(StoreError::Damaged { .. })), "what was there is not passed over");
         assert!(free_space(dir.path()).unwrap() > 0);

@@ -46,7 +46,12 @@ pub(super) fn sink_name(name: &str) -> Vec<u8> {
 }
 
 pub(super) fn sink(number: u32) -> Vec<u8> {
-    [b"k", &number.to_be_bytes()[..]].concat()
+    [sinks(), &number.to_be_bytes()].concat()
+}
+
+/// What the keys of sinks begin with.
+pub(super) fn sinks() -> &'static [u8] {
+    b"k"
 }
 
 pub(super) fn paused_feeds() -> &'static [u8] {

@@ -26,6 +26,7 @@ mod meters;
 mod outbox;
 mod pack;
 mod reader;
+mod rebuild;
 mod restore;
 mod row;
 mod snapshot;
@@ -57,6 +58,7 @@ use lanes::Lanes;
 pub use log::{Most, Share, Sought};
 pub use outbox::Since;
 use pack::Prepared;
+pub use rebuild::{Rebuilt, rebuild};
 pub use restore::{Restored, restore};
 pub use snapshot::{BackedUp, backup};
 

@@ -47,10 +47,11 @@ pub(super) struct Snapshot {
 }
 
 /// Rows of one table.
-type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(super) type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl Snapshot {
-    fn begin() -> Self {
+    /// A view of what is stored now, to be set while nothing is committed.
+    pub(super) fn begin() -> Self {
         Self { next: Some((Table::Feed, vec![])), ..Self::default() }
     }
 
@@ -71,7 +72,7 @@ impl Snapshot {
     }
 
     /// The next rows of a table as they were; `None` at the end of the last.
-    fn page(&mut self, engine: &Engine) -> Result<Option<(Table, Rows)>, StoreError> {
+    pub(super) fn page(&mut self, engine: &Engine) -> Result<Option<(Table, Rows)>, StoreError> {
         if self.kept > MOST_KEPT {
             return Err(StoreError::NoBackup(
                 "too much was changed while it was written; take it at a quieter time, or while the daemon is down",
