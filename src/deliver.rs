@@ -1,6 +1,8 @@
 //! The outbound loop, one a sink: wait, then tick. A tick reads the head of a lane, delivers it, decides what becomes of it, and writes
 //! that. Sinks know nothing of each other, so none waits for another.
 
+mod standing;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -20,6 +22,7 @@ use crate::domain::time::Timestamp;
 use crate::metrics::Delivering;
 use crate::sink::{Options, Sink};
 use crate::store::{Store, StoreError};
+pub use standing::Standing;
 
 /// Why a loop cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -77,27 +80,6 @@ struct State {
     last_error: Option<String>,
     last_success: Option<Timestamp>,
     delivered: u64,
-}
-
-/// How a sink is doing, for the status.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// In a word.
-    pub condition: Condition,
-    /// Whether an operator has paused it.
-    pub paused: bool,
-    /// The last failure, until a success.
-    pub last_error: Option<String>,
-    /// When it last took something, in this run.
-    pub last_success: Option<Timestamp>,
-    /// How many events it took, in this run.
-    pub delivered: u64,
-    /// Whether it is left alone for a while, because it failed often or asked for it.
-    pub resting: bool,
-    /// Attempts that it is trusted with at once.
-    pub width: usize,
-    /// Attempts under way.
-    pub under_way: u64,
 }
 
 impl Deliverer {
@@ -158,22 +140,6 @@ impl Deliverer {
             Event { sequence: self.store.sequence(), scene: Arc::new(self.scene(now)), happening: self.happening(EventKind::Ping, now) };
         let lane = Lane { sink: self.number(), track: 0 };
         self.sink.deliver(&Delivery { lane, event, more: vec![], lane_seq: 0, trials: Trials::default() }, now).await
-    }
-
-    /// How it is doing.
-    #[must_use]
-    pub fn standing(&self) -> Standing {
-        let state = self.state();
-        Standing {
-            condition: state.health.condition(),
-            paused: state.paused,
-            last_error: state.last_error.clone(),
-            last_success: state.last_success,
-            delivered: state.delivered,
-            resting: state.health.not_before() > clock::now(),
-            width: state.health.width(self.sink.max_in_flight()),
-            under_way: self.under_way.load(Ordering::Relaxed),
-        }
     }
 
     /// When the loop last went round.

@@ -27,6 +27,7 @@ mod network;
 mod opml;
 mod outbox;
 mod packages;
+mod page;
 mod path;
 mod presets;
 mod process;

@@ -15,7 +15,7 @@ const FENCES: [(&str, &[&str]); 8] = [
     ("clap_complete", &["src/cli/"]),
     ("clap_mangen", &["src/cli/man.rs"]),
     ("feed_rs", &["src/parse/feed_xml"]),
-    ("minijinja", &["src/sink/template.rs"]),
+    ("minijinja", &["src/admin/page/", "src/sink/template.rs"]),
     ("prometheus_client", &["src/metrics/"]),
     ("reqwest", &["src/http/", "src/fetch/", "src/sink/", "src/cli/"]),
     ("sled", &["src/store/"]),

@@ -6,6 +6,7 @@ mod events;
 mod guarded;
 mod metrics;
 mod outbox;
+mod page;
 mod pages;
 mod readers;
 mod river;
@@ -166,6 +167,9 @@ pub fn socket_path(runtime_directory: Option<PathBuf>, state_dir: &Path) -> Path
 
 fn pages_of(board: Arc<Board>) -> Router {
     Router::new()
+        .route("/", get(page::page))
+        .route("/page.css", get(page::style))
+        .route("/page.js", get(page::script))
         .route("/livez", get(pages::livez))
         .route("/readyz", get(pages::readyz))
         .route("/metrics", get(metrics::metrics))

@@ -48,15 +48,21 @@ async fn answer(board: &Board, headers: &HeaderMap, query: Option<&str>, format:
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let limit = ask.limit.unwrap_or(ENTRIES).min(MOST_ENTRIES);
-    let (entries, newest) = newest(board, &sought, limit, format).await.map_err(|e| ask::trouble(&e))?;
+    let render = move |event: &Event| format.entry(event).map(|entry| (entry.len(), entry));
+    let (entries, newest) = newest(board, &sought, limit, render).await.map_err(|e| ask::trouble(&e))?;
     let selection = selection(&ask);
     let head = Head { instance: &instance, selection: &selection, url: &url, updated: newest.unwrap_or(board.started) };
     let headers = [(header::CONTENT_TYPE, format.content_type()), (header::ETAG, &tag), NOSNIFF];
     Ok((headers, format.document(&head, &entries)).into_response())
 }
 
-/// The newest entries as they are written, and when the newest was told.
-async fn newest(board: &Board, sought: &Sought, limit: usize, format: Format) -> Result<(Vec<String>, Option<Timestamp>), StoreError> {
+/// The newest entries, each with its size as it is written, and when the newest was told.
+pub(super) async fn newest<T: Send + 'static>(
+    board: &Board,
+    sought: &Sought,
+    limit: usize,
+    render: impl Fn(&Event) -> Option<(usize, T)> + Copy + Send + 'static,
+) -> Result<(Vec<T>, Option<Timestamp>), StoreError> {
     let (mut entries, mut newest, mut known) = (vec![], None, HashSet::new());
     let (mut at, mut bytes) = (u64::MAX, 0);
     for _ in 0..SHARES {
@@ -64,8 +70,8 @@ async fn newest(board: &Board, sought: &Sought, limit: usize, format: Format) ->
         collapse(&mut share.events, &mut known);
         share.events.truncate(limit - entries.len());
         newest = newest.or(share.events.first().map(|event| event.scene.time));
-        for entry in rendered(share.events, move |event| format.entry(event)).await.into_iter().flatten() {
-            bytes += entry.len();
+        for (size, entry) in rendered(share.events, render).await.into_iter().flatten() {
+            bytes += size;
             if bytes > MOST_BYTES && !entries.is_empty() {
                 return Ok((entries, newest));
             }

@@ -174,6 +174,18 @@ impl Sink {
         }
     }
 
+    /// What it is, in a word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Stdout(_) => "stdout",
+            Self::Webhook { .. } => "webhook",
+            Self::Exec(_) => "program",
+            Self::Socket(_) => "socket",
+            Self::File(_) => "file",
+        }
+    }
+
     /// Attempts at once, over all lanes.
     #[must_use]
     pub fn max_in_flight(&self) -> usize {

@@ -87,6 +87,11 @@ pub(super) fn cold(feed: u32, chunk: u16) -> Vec<u8> {
     [&cold_prefix(feed)[..], &chunk.to_be_bytes()].concat()
 }
 
+/// Behind the last cold key of a feed.
+pub(super) fn cold_end(feed: u32) -> Vec<u8> {
+    [&feed.to_be_bytes()[..], b"d"].concat()
+}
+
 pub(super) fn marks_prefix(feed: u32) -> Vec<u8> {
     [&feed.to_be_bytes()[..], b"m"].concat()
 }
@@ -124,6 +129,10 @@ pub(super) fn lane(lane: Lane) -> Vec<u8> {
 
 pub(super) fn lanes() -> &'static [u8] {
     b"l"
+}
+
+pub(super) fn lanes_of(sink: u32) -> Vec<u8> {
+    [lanes(), &sink.to_be_bytes()].concat()
 }
 
 /// The lane that a lane key names.

@@ -119,11 +119,6 @@ impl Lanes {
         self.sinks.remove(&sink);
     }
 
-    /// The lanes of a sink in which something waits.
-    pub(super) fn all_of(&self, sink: u32) -> Vec<Lane> {
-        self.sinks.get(&sink).into_iter().flat_map(|lanes| lanes.tracks.keys()).map(|track| Lane { sink, track: *track }).collect()
-    }
-
     /// How many events wait for a sink.
     pub(super) fn waiting(&self, sink: u32) -> u64 {
         self.sinks.get(&sink).map_or(0, |s| s.waiting)

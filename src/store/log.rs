@@ -220,7 +220,7 @@ fn first_from(engine: &Engine, sequence: u64) -> Result<Option<u64>, StoreError>
     Ok(engine.scan(Table::Event, &[], &key::pack(sequence, 0), 1)?.first().map(|(key, _)| key::pack_first(key)))
 }
 
-fn head(engine: &Engine, first: u64) -> Result<Result<PackHead, Damaged>, StoreError> {
+pub(super) fn head(engine: &Engine, first: u64) -> Result<Result<PackHead, Damaged>, StoreError> {
     let value = engine.get(Table::Event, &key::pack(first, 0))?;
     Ok(value.ok_or(Damaged).and_then(|value| Pack::head(&value)).inspect_err(|Damaged| complain(first)))
 }

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Store, StoreError, reader};
-use crate::domain::time::Timestamp;
+use super::Store;
 use crate::metrics::Storing;
 
 impl Store {
@@ -12,19 +11,6 @@ impl Store {
     #[must_use]
     pub fn meters(&self) -> &Storing {
         &self.shared.meters
-    }
-
-    /// When the oldest event was committed that waits for a sink, but for what is sent once more; `None` when none does.
-    ///
-    /// # Errors
-    /// See [`Store::feeds`].
-    pub async fn oldest_waiting(&self, sink: u32) -> Result<Option<Timestamp>, StoreError> {
-        // What is sent once more is as old as whoever asked for it wanted.
-        let lanes: Vec<_> = self.shared.lanes().all_of(sink).into_iter().filter(|lane| !lane.is_again()).collect();
-        if lanes.is_empty() {
-            return Ok(None);
-        }
-        self.read(move |engine| reader::oldest_waiting(engine, &lanes)).await
     }
 
     /// Bytes that the state takes on the disk. Blocks: call it outside of the async workers.

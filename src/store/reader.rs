@@ -21,7 +21,6 @@ use crate::domain::feed::FeedState;
 use crate::domain::identity::Alias;
 use crate::domain::memory::{Cold, Memory};
 use crate::domain::story::Stories;
-use crate::domain::time::Timestamp;
 
 /// How often a read is tried, with the database opened again in between.
 const TRIES: u32 = 3;
@@ -192,20 +191,6 @@ pub(super) fn oldest_needed(engine: &Engine) -> Result<u64, StoreError> {
         oldest = oldest.min(row::decode::<DeadRow>(&value).map_or(oldest, |dead| dead.pack));
     }
     Ok(oldest)
-}
-
-/// When the oldest head of these lanes was committed; `None` when all of them are empty by now.
-pub(super) fn oldest_waiting(engine: &Engine, lanes: &[Lane]) -> Result<Option<Timestamp>, StoreError> {
-    let mut oldest = None;
-    for lane in lanes {
-        if let Some((_, value)) = engine.scan(Table::Outbox, &key::queue_prefix(*lane), &[], 1)?.first() {
-            let queue: QueueRow = row::decode(value).map_err(|_| engine.damaged_row(Table::Outbox))?;
-            oldest = Some(oldest.map_or(queue.pack, |oldest: u64| oldest.min(queue.pack)));
-        }
-    }
-    let Some(first) = oldest.map(|pack| engine.get(Table::Event, &key::pack(pack, 0))).transpose()?.flatten() else { return Ok(None) };
-    // What cannot be read is told when its turn comes.
-    Ok(Pack::head(&first).ok().map(|head| head.time))
 }
 
 /// The dead letters of a sink behind a sequence.

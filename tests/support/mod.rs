@@ -5,6 +5,7 @@
 //! test, outlive restarts of the daemon, and stop when they are dropped. Nothing sleeps: a test waits on a [`Record`] until it holds
 //! what the test is about.
 
+mod browser;
 mod consumer;
 mod daemon;
 mod dice;
@@ -18,6 +19,7 @@ mod record;
 mod server;
 mod service;
 
+pub use browser::Browser;
 pub use consumer::{Consumer, Manner, by_lane, distinct};
 pub use daemon::{Daemon, Home};
 pub use dice::Dice;
