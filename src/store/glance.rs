@@ -103,3 +103,79 @@ fn oldest_pack(engine: &Engine, sink: u32, from: &[u8], mut oldest: Option<u64>)
     let next = lanes.last().filter(|_| lanes.len() == LANES).map(|(key, _)| [&**key, &[0]].concat());
     Ok((next, oldest))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::memory::{Cold, Minute};
+    use crate::store::tests::{DAY, NOW, close, drain, open, update};
+
+    #[tokio::test]
+    async fn posts_are_counted_by_their_date_in_the_document_and_behind_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, closing) = open(dir.path());
+        let minute = |days: u32| Minute::from(NOW.before(DAY * days));
+        let dated = |update: &mut crate::domain::plan::Update, place: usize, date: Minute, first: Minute| {
+            let item = &mut update.hot.as_mut().unwrap().get_mut(place).unwrap().item;
+            (item.date, item.first) = (date, first);
+        };
+        let mut first = update(0, &[0, 1, 2, 3], NOW);
+        dated(&mut first, 0, minute(0), minute(0));
+        dated(&mut first, 1, minute(13), minute(2));
+        dated(&mut first, 2, minute(14), minute(2));
+        // In the future, or nowhere: then the day on which it came.
+        dated(&mut first, 3, Minute(minute(2).0 + 1), minute(2));
+        let (hot, today) = (first.hot.clone().unwrap(), NOW.day());
+        // Of a year, enough for several chunks; what left on day n was published a day before.
+        first.cold = (1..=300u16)
+            .rev()
+            .map(|ago| {
+                let mut item = hot.first().unwrap().item.clone();
+                (item.date, item.first) = (minute(u32::from(ago) + 1), minute(u32::from(ago) + 1));
+                Cold { item, day: today - ago }
+            })
+            .collect();
+        store.record(7, first).await.unwrap();
+        // A neighbour's are not counted.
+        store.record(8, update(0, &[9], NOW)).await.unwrap();
+        assert_eq!(store.posts(7, today).await.unwrap(), [2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 0, 1]);
+        assert_eq!(store.posts(99, today).await.unwrap(), Posts::default());
+        close(store, closing).await;
+    }
+
+    #[tokio::test]
+    async fn the_oldest_that_waits_is_the_oldest_of_all_lanes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, closing) = open(dir.path());
+        assert_eq!(store.oldest_waiting(1).await.unwrap(), None);
+        // More lanes than are looked at in one piece; the last of them has waited longest.
+        let feeds = LANES as u32 + 10;
+        for feed in (1..=feeds).rev() {
+            let time = NOW.after(Duration::from_secs((feeds - feed).into()));
+            store.record(feed, update(0, &[1], time)).await.unwrap();
+        }
+        assert_eq!(store.oldest_waiting(1).await.unwrap(), Some(NOW));
+        assert_eq!(store.oldest_waiting(2).await.unwrap(), None);
+        let lane = store.claim(1, Timestamp::MAX, true).unwrap();
+        store.settle(lane, 1, crate::domain::delivery::Settlement::Acknowledge, NOW).await.unwrap();
+        assert_eq!(store.oldest_waiting(1).await.unwrap(), Some(NOW.after(Duration::from_secs(u64::from(lane.track == feeds)))));
+        drain(&store).await;
+        assert_eq!(store.oldest_waiting(1).await.unwrap(), None);
+        close(store, closing).await;
+    }
+
+    #[tokio::test]
+    async fn rows_are_read_in_pieces() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, closing) = open(dir.path());
+        for feed in [1, 256, 3] {
+            store.record(feed, update(0, &[1], NOW)).await.unwrap();
+        }
+        let numbers = |rows: Vec<(u32, FeedState)>| rows.into_iter().map(|(number, _)| number).collect::<Vec<_>>();
+        assert_eq!(numbers(store.feed_rows(0, 2).await.unwrap()), [1, 3]);
+        assert_eq!(numbers(store.feed_rows(4, 2).await.unwrap()), [256]);
+        close(store, closing).await;
+    }
+}
