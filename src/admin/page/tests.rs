@@ -151,6 +151,9 @@ fn what_feeds_write_is_text_wherever_it_stands() {
         }
         assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;&quot;&gt;&lt;img") && html.contains("{{ 7*7 }}"), "{html}");
     }
+    for url in ["ftp://a.example/", "ws://a.example/", "javascript://a.example/%0aalert(1)", "blob:https://a.example/1", "/a", ""] {
+        assert_eq!(words::link(url), None, "{url}");
+    }
     let html = scribbled("tame", "https://me:PASSW0RD@a.example/\" onclick=\"x?a=<b>&c='");
     let link = "<a href=\"https:&#x2f;&#x2f;a.example&#x2f;%22%20onclick=%22x?a=%3Cb%3E&amp;c=%27\" rel=\"noopener noreferrer nofollow\">";
     assert!(html.contains(link), "{html}");
