@@ -157,6 +157,17 @@ async fn d35_what_waits_is_told_and_a_reload_is_too() {
     assert!(good["feedwire_config_last_reload_timestamp_seconds"] >= refused["feedwire_config_last_reload_timestamp_seconds"]);
     assert!(good[attempts] >= all[attempts], "a reload starts nothing over");
 
+    // A sink that is not configured any more, and what waits for it.
+    home.configure(&config.replace("sinks.hook", "sinks.other"));
+    daemon.hup();
+    daemon.ready(4).await;
+    let without = series(&exposition(&address).await);
+    assert_eq!(without["feedwire_outbox_events{sink=\"hook\",state=\"waiting\"}"], 2.0);
+    assert!(!without.contains_key(attempts), "it makes none any more");
+    home.configure(&config);
+    daemon.hup();
+    daemon.ready(5).await;
+
     receiver.up().await;
     let (code, said) = home.ctl(&["resume", "hook"]).await;
     assert_eq!(code, 0, "{said}");

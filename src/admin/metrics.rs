@@ -162,6 +162,15 @@ async fn waiting(page: &mut Page, board: &Board, panel: &Panel) {
             oldest.push((sink, at.map_or(0.0, seconds)));
         }
     }
+    // What waits for a sink that is not configured any more is somebody's news all the same.
+    let all = tokio::time::timeout(PATIENCE, board.store.sinks()).await.ok().and_then(Result::ok).unwrap_or_default();
+    for (id, number) in all.into_iter().filter(|(id, _)| panel.deliverers.iter().all(|d| d.id != *id)) {
+        let (waiting, dead) = board.store.backlog(number);
+        let with = |state| labels("sink", &id.0).into_iter().chain(labels("state", state)).collect();
+        if waiting + dead > 0 {
+            events.extend([(with("waiting"), waiting as f64), (with("dead"), dead as f64)]);
+        }
+    }
     page.gauges("outbox_events", "Events that wait for a sink, or that were given up and are kept", events);
     let help = "When the oldest event was committed that waits for a sink; 0 when none does";
     page.gauges("outbox_oldest_timestamp_seconds", help, oldest);
