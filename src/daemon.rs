@@ -138,7 +138,10 @@ async fn govern(start: Start, store: Store, orders: (mpsc::Sender<Order>, mpsc::
             Some(ended) = era.delivering.join_next() => if let Err(e) = end_of(ended) { break Err(e) },
             Some(ended) = old.join_next() => if let Err(e) = end_of(ended) { break Err(e) },
             _ = watchdog.tick() => if board.is_alive() { notify::watchdog() },
-            _ = prune.tick() => { tokio::spawn(pruned(store.clone(), config.retention)); }
+            _ = prune.tick() => {
+                tokio::spawn(pruned(store.clone(), config.retention));
+                tokio::spawn(backed_up(store.clone(), config.instance.clone(), config.backups));
+            }
         }
     };
     info!("feedwire is stopping; attempts under way may end.");
@@ -165,6 +168,14 @@ fn end_of(ended: Result<Result<(), DaemonError>, tokio::task::JoinError>) -> Res
 async fn pruned(store: Store, retention: Duration) {
     if let Err(e) = store.prune(clock::now(), retention).await {
         warn!(error = log::chain(&e), "Old events could not be deleted.");
+    }
+}
+
+async fn backed_up(store: Store, instance: String, keep: usize) {
+    match store.back_up_daily(&instance, keep, clock::now()).await {
+        Ok(Some(done)) => info!(rows = done.rows, bytes = done.bytes, "The backup of the day was written."),
+        Ok(None) => {}
+        Err(e) => warn!(error = log::chain(&e), "The backup of the day could not be written; it is tried again in an hour."),
     }
 }
 

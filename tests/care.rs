@@ -35,9 +35,11 @@ async fn an_old_backup_floods_nothing_and_loses_nothing() {
     let (origin, receiver) = (Origin::start().await, Receiver::start().await);
     let publisher = Publisher::new(&origin, "/feed").window(20);
     publisher.publish(15);
-    let home = Home::new(&config(&publisher, &receiver, "3"));
+    let home = Home::new(&format!("backups = 1\n{}", config(&publisher, &receiver, "3")));
     let mut daemon = home.start().await;
     receiver.acknowledged(3).await;
+    daemon.stderr.until("a daily backup", |all| all.iter().find(|line| line.contains("The backup of the day was written")).cloned()).await;
+    assert_eq!(fs::read_dir(home.path("state/backups")).unwrap().count(), 1);
     publisher.publish(2);
     receiver.acknowledged(5).await;
     assert_eq!(home.ctl(&["status"]).await.0, 0);

@@ -38,6 +38,8 @@ pub struct Config {
     pub instance: String,
     /// Where the state is kept.
     pub state_dir: PathBuf,
+    /// How many daily backups are kept; 0 is none.
+    pub backups: usize,
     /// Limits of the inbound loop.
     pub polling: Polling,
     /// What holds for every request.

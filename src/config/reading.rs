@@ -20,6 +20,9 @@ use crate::sink::{self, Target};
 /// The longest name of a feed or sink.
 const LONGEST_NAME: usize = 64;
 
+/// Daily backups that are kept.
+const MOST_BACKUPS: u32 = 365;
+
 /// The longest interval or age that is taken as meant.
 pub(super) const LONGEST_TIME: Duration = Duration::from_secs(400 * 86_400);
 
@@ -85,12 +88,14 @@ impl<'a> Reading<'a> {
         let (admin, retention) = self.admin(&file, w.admin.as_ref());
         let hosts = self.hosts(&file, w.admin.as_ref());
         let state_dir = self.state_dir(w.state_dir);
+        let backups = self.number(&file, w.backups.as_ref(), 0..=MOST_BACKUPS, 0);
         let feeds: Vec<_> = std::mem::take(&mut self.feeds).into_values().map(|(_, feed)| feed).collect();
         let sinks: Vec<_> = std::mem::take(&mut self.sinks).into_values().map(|(_, sink)| sink).collect();
         self.whole(&feeds, &sinks);
         Some(Config {
             instance,
             state_dir: state_dir?,
+            backups,
             polling,
             fetch,
             feeds: Arc::new(feeds),

@@ -88,7 +88,9 @@ fn the_sample_is_true() {
 fn what_is_left_out_has_the_documented_default() {
     let config = load_one(&format!("{FEED}{STDOUT}")).unwrap();
     assert_eq!((config.instance.as_str(), config.retention), ("main", Duration::from_secs(30 * 86_400)));
-    assert_eq!(config.state_dir, Path::new("/home/u/.local/state/feedwire"));
+    assert_eq!((config.state_dir.as_path(), config.backups), (Path::new("/home/u/.local/state/feedwire"), 0));
+    assert_eq!(load_one(&format!("backups = 7\n{FEED}{STDOUT}")).unwrap().backups, 7);
+    assert!(load_one(&format!("backups = 1000\n{FEED}{STDOUT}")).is_err());
     let expected = Polling { max_in_flight: 64, per_host: 1, host_gap: Duration::from_secs(1), max_entries: 2000 };
     assert_eq!((config.polling, config.admin), (expected, None));
     assert_eq!((config.fetch.timeout, config.fetch.max_body), (Duration::from_secs(30), 10 << 20));

@@ -15,6 +15,7 @@ use super::value::{Backlog, Name, Network, Size, Source, Text, Time, WebUrl};
 pub(super) struct Written {
     pub(super) instance: Option<Spanned<String>>,
     pub(super) state_dir: Option<PathBuf>,
+    pub(super) backups: Option<Spanned<u32>>,
     pub(super) include: Vec<Spanned<String>>,
     pub(super) opml: Vec<Spanned<PathBuf>>,
     pub(super) polling: Polling,

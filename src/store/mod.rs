@@ -8,6 +8,7 @@
 mod again;
 mod attempts;
 mod cache;
+mod daily;
 mod engine;
 mod entries;
 mod errand;
