@@ -116,6 +116,24 @@ fn scan(store: &Store) -> Rows {
     TABLES.into_iter().flat_map(all).map(|(table, (key, value))| ((table, key.to_vec()), value.to_vec())).collect()
 }
 
+/// Only root can see it fail.
+#[tokio::test]
+async fn what_root_restores_belongs_to_the_owner_of_the_directory() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fill(from.path()).await;
+    let file = from.path().join("backup");
+    backup(from.path(), &file, "main", NOW).unwrap();
+    let other = std::fs::metadata(to.path()).unwrap().uid() + 4321;
+    if chown(to.path(), Some(other), None).is_err() {
+        return;
+    }
+    restore(to.path(), &file, false).unwrap();
+    for name in ["lock", "db-0", "db-0/db", "db-0/conf"] {
+        assert_eq!(std::fs::metadata(to.path().join(name)).unwrap().uid(), other, "{name}");
+    }
+}
+
 /// Between two pages everything changes: rows before and behind what has been read, new ones, removed ones.
 #[tokio::test]
 async fn a_backup_of_an_open_store_is_the_state_of_one_moment() {

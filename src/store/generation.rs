@@ -1,6 +1,8 @@
 //! The next generation of the database: built beside the one in use, read back, and only then put in its place. What was in use stays where it is.
 
 use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -113,12 +115,36 @@ impl Next {
         let home = guard::database(&self.dir, number);
         let moved = fs::rename(&self.path, &home).and_then(|()| File::open(&self.dir)?.sync_all());
         moved.map_err(|e| StoreError::io("move", &self.path, e))?;
+        self.give(&home)?;
         guard::switch(&self.dir, number)?;
         guard::write_watermark(&self.dir, meta.group, meta.sequence)?;
         // It names feeds by numbers that need not be theirs any more, and says little.
         drop(fs::remove_file(self.dir.join("attempts")));
         Ok(written.rows)
     }
+}
+
+impl Next {
+    /// What root has written belongs to whom the directory belongs to: the daemon is somebody else, and has to write there.
+    fn give(&self, home: &Path) -> Result<(), StoreError> {
+        let owner = fs::metadata(&self.dir).map_err(|e| StoreError::io("look at", &self.dir, e))?;
+        let lock = self.dir.join("lock");
+        for path in [home, lock.as_path()] {
+            give(path, owner.uid(), owner.gid()).map_err(|e| StoreError::io("change the owner of", path, e))?;
+        }
+        Ok(())
+    }
+}
+
+fn give(path: &Path, user: u32, group: u32) -> io::Result<()> {
+    let now = fs::metadata(path)?;
+    if now.uid() != user {
+        chown(path, Some(user), Some(group))?;
+    }
+    if now.is_dir() {
+        fs::read_dir(path)?.try_for_each(|entry| give(&entry?.path(), user, group))?;
+    }
+    Ok(())
 }
 
 impl Drop for Next {
