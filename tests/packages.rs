@@ -1,7 +1,9 @@
 //! What a package installs beside the program.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the program prints.
@@ -56,6 +58,97 @@ fn the_manual_page_tells_of_every_command() {
     let directory = tempfile::tempdir().unwrap();
     printed(&["man", "--directory", directory.path().to_str().unwrap()]);
     for page in ["feedwire.1", "feedwire-ctl.1", "feedwire-ctl-dead-retry.1", "feedwire-opml-import.1"] {
-        assert!(std::fs::read_to_string(directory.path().join(page)).unwrap().contains(".SH SYNOPSIS"), "{page}");
+        assert!(fs::read_to_string(directory.path().join(page)).unwrap().contains(".SH SYNOPSIS"), "{page}");
+    }
+}
+
+/// The assets of the Debian package, as the manifest names them: what, and where to.
+fn assets() -> (toml::Table, Vec<(String, String)>) {
+    let manifest: toml::Table = include_str!("../Cargo.toml").parse().unwrap();
+    let deb = manifest["package"]["metadata"]["deb"].as_table().unwrap().clone();
+    let text = |value: &toml::Value| value.as_str().unwrap().to_owned();
+    let assets = deb["assets"].as_array().unwrap().iter().map(|asset| (text(&asset[0]), text(&asset[1]))).collect();
+    (deb, assets)
+}
+
+#[test]
+fn all_that_the_debian_package_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (deb, assets) = assets();
+    let script = fs::read_to_string(root.join("config/debian/build")).unwrap();
+    for (asset, _) in &assets {
+        match asset.strip_prefix("target/package/feedwire") {
+            Some(suffix) if [".bash", ".fish", ".zsh"].contains(&suffix) => {
+                let shells = script.lines().find_map(|line| line.trim().strip_prefix("for shell in ")).unwrap();
+                assert!(shells.trim_end_matches("; do").split(' ').any(|shell| shell == &suffix[1..]), "{asset}");
+            }
+            Some(suffix) => assert!(script.contains(&format!("\"$made/feedwire{suffix}\"")), "{asset}"),
+            None => assert!(root.join(asset).is_file(), "{asset}"),
+        }
+    }
+    for conffile in deb["conf-files"].as_array().unwrap() {
+        let path = conffile.as_str().unwrap().trim_start_matches('/');
+        let installed = |(from, to): &(String, String)| {
+            to == path || (to.ends_with('/') && format!("{to}{}", from.rsplit('/').next().unwrap()) == path)
+        };
+        assert!(assets.iter().any(installed), "{path}");
+    }
+    // The unit and the page about files speak of the same places.
+    let unit = fs::read_to_string(root.join(deb["systemd-units"]["unit-scripts"].as_str().unwrap()).join("feedwire.service")).unwrap();
+    for (place, line) in
+        [("usr/bin/", "ExecStart=/usr/bin/feedwire"), ("usr/share/doc/feedwire/", "file:///usr/share/doc/feedwire/README.md")]
+    {
+        assert!(unit.contains(line) && assets.iter().any(|(_, to)| to == place), "{place}");
+    }
+    for script in ["postinst", "postrm"] {
+        let text = fs::read_to_string(root.join(deb["maintainer-scripts"].as_str().unwrap()).join(script)).unwrap();
+        assert!(text.contains("\n#DEBHELPER#\n"), "cargo-deb puts its part there: {script}");
+        said_by("sh", &["-n"], &text);
+    }
+    let made = unit.lines().find_map(|line| line.strip_prefix("LoadCredential=secret:")).unwrap();
+    assert!(fs::read_to_string(root.join("config/debian/postinst")).unwrap().contains(&format!("install -d -m 0700 {made}\n")), "{made}");
+}
+
+/// Every option that the configuration of the service shows as a comment is one.
+#[test]
+fn the_configuration_of_the_service_is_true() {
+    let home = tempfile::tempdir().unwrap();
+    let text = include_str!("../config/debian/feedwire.toml")
+        .replace("/var/log/feedwire/", "")
+        .replace("{ credential = \"newsroom\" }", "{ env = \"S\" }");
+    let option = |line: &str| {
+        line.strip_prefix('#').filter(|o| o.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')).unwrap_or(line).to_owned()
+    };
+    let all: Vec<_> = text.lines().map(option).collect();
+    fs::write(home.path().join("feedwire.toml"), all.join("\n")).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_feedwire"));
+    check.args(["check", "--config", "feedwire.toml"]).current_dir(&home).env("S", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+    let output = check.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.starts_with("feedwire.toml is good: 1 feed, 2 sinks"), "{said}");
+}
+
+#[test]
+fn all_that_the_containerfile_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("Containerfile")).unwrap();
+    let let_in = fs::read_to_string(root.join(".containerignore")).unwrap();
+    let copied: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.starts_with("--from")).collect();
+    assert_eq!(copied.len(), 5, "{copied:?}");
+    for path in copied.iter().flat_map(|line| line.rsplit_once(' ').unwrap().0.split(' ')) {
+        assert!(root.join(path).exists(), "{path}");
+        assert!(
+            let_in.lines().any(|line| line == format!("!/{}", path.split('/').next().unwrap())),
+            "{path} is kept out by .containerignore"
+        );
+    }
+    // What is compiled in is copied before the build.
+    for source in ["src/http/suffixes.txt", "src/domain/tracking.txt"] {
+        assert!(root.join(source).exists() && copied.iter().any(|line| line.starts_with("src ")), "{source}");
+    }
+    let health: Vec<&str> = text.lines().find(|line| line.starts_with("HEALTHCHECK")).unwrap().split('"').skip(1).step_by(2).collect();
+    assert!(printed(&[&health[1..], &["--help"]].concat()).contains("Usage: feedwire ctl status"), "{health:?}");
+    for line in ["USER 65532:65532", "STOPSIGNAL SIGTERM", "VOLUME /var/lib/feedwire"] {
+        assert!(text.lines().any(|l| l == line), "{line}");
     }
 }
