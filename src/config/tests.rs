@@ -352,39 +352,5 @@ fn a_hundred_thousand_feeds_are_no_matter() {
     assert_eq!(load_one(&text).unwrap().feeds.len(), 100_000);
 }
 
-/// Every key that the schema explains is one, and every key there is, is explained: an empty table or a wrong key makes serde name all.
-#[test]
-fn the_schema_names_the_keys_that_there_are() {
-    let schema: serde_json::Value = serde_json::from_str(include_str!("../../config/feedwire.schema.json")).unwrap();
-    let keys = |pointer: &str| {
-        let table = schema.pointer(pointer).and_then(|table| table.get("properties")).and_then(serde_json::Value::as_object);
-        table.unwrap_or_else(|| panic!("no properties at {pointer}")).keys().cloned().collect::<std::collections::BTreeSet<_>>()
-    };
-    let accepted = |table: &str| {
-        let error = load_one(&format!("{table}no_such_key = 1\n")).unwrap_err();
-        let listed = error.split_once("expected ").unwrap().1.lines().next().unwrap().to_owned();
-        listed.split('`').skip(1).step_by(2).map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
-    };
-    let feed = "/properties/feeds/additionalProperties";
-    let sink = "/properties/sinks/additionalProperties";
-    for (pointer, table) in [
-        ("", ""),
-        ("/properties/polling", "[polling]\n"),
-        ("/properties/admin", "[admin]\n"),
-        (feed, FEED),
-        (&format!("{feed}/properties/auth"), "[feeds.a.auth]\n"),
-        (&format!("{feed}/properties/auth/properties/basic"), "[feeds.a.auth.basic]\n"),
-        (sink, "[sinks.s]\n"),
-        (&format!("{sink}/properties/filter"), "[sinks.s.filter]\n"),
-        (&format!("{sink}/properties/rate"), "[sinks.s.rate]\n"),
-        (&format!("{sink}/properties/stdout"), "[sinks.s.stdout]\n"),
-        (&format!("{sink}/properties/exec"), "[sinks.s.exec]\n"),
-        (&format!("{sink}/properties/unix"), "[sinks.s.unix]\n"),
-        (&format!("{sink}/properties/tcp"), "[sinks.s.tcp]\n"),
-        (&format!("{sink}/properties/file"), "[sinks.s.file]\n"),
-        (&format!("{sink}/properties/file/properties/rotate"), "[sinks.s.file.rotate]\n"),
-    ] {
-        assert_eq!(keys(pointer), accepted(table), "{table}");
-    }
-    assert_eq!(keys(&format!("{sink}/properties/webhook")), accepted("[sinks.s.webhook]\n"));
-}
+#[path = "schema_tests.rs"]
+mod schema;
