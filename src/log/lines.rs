@@ -161,7 +161,7 @@ mod tests {
         let paper = Paper::default();
         let on = paper.clone();
         let hostile = "x\n<3>ERROR forged\r\u{1b}[31m\u{2028}y\u{85}z\u{202e}";
-        tracing::subscriber::with_default(subscriber(Targets::from_str(filter), format, move || on.clone()), || {
+        tracing::subscriber::with_default(subscriber(filter.parse().unwrap(), format, move || on.clone()), || {
             tracing::warn!(error = %hostile, said = hostile, "It said: {hostile}");
             tracing::info!(count = 1, "Об’єкт є ї ґ");
             tracing::error!(target: "hyper::client", "Authorization: secret");
