@@ -136,6 +136,8 @@ async fn a_browser_shows_what_comes_and_runs_nothing_of_it() {
         assert_eq!(browser.value("window.sameDocument && document.title"), "main · feedwire");
         assert_eq!(browser.value("document.querySelectorAll('main script, main img, [onerror]').length"), 0);
         // On a phone nothing is wider than the screen.
+        browser.narrow(390);
+        assert_eq!(browser.value("innerWidth"), 390);
         assert_eq!(browser.value("document.documentElement.scrollWidth <= innerWidth"), true);
         // Whoever injects a script after all is refused by the policy.
         browser.value("const s = document.createElement('script'); s.textContent = 'document.title = 1'; document.body.append(s)");

@@ -52,6 +52,12 @@ impl Browser {
         self.order("Page.navigate", json!({"url": address}));
     }
 
+    /// Makes the window so many pixels wide, as on a phone.
+    pub fn narrow(&mut self, width: u32) {
+        let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": true});
+        self.order("Emulation.setDeviceMetricsOverride", metrics);
+    }
+
     /// What an expression is worth on the page.
     pub fn value(&mut self, expression: &str) -> Value {
         self.order("Runtime.evaluate", json!({"expression": expression, "returnByValue": true}))["result"]["value"].clone()
@@ -61,7 +67,6 @@ impl Browser {
     #[track_caller]
     pub fn until(&mut self, expression: &str) {
         let end = Instant::now() + PATIENCE;
-        // The page itself says when: it looks again whenever it has drawn.
         while self.value(expression) != true {
             if Instant::now() > end {
                 panic!("it never came true that {expression}; the page is\n{}", self.value("document.documentElement.outerHTML"));
