@@ -148,6 +148,7 @@ fn a_file_is_written_whole_and_never_over_another() {
     assert!(code == 64 && said.contains("exists already") && said.contains("--force"), "{said}");
     let (_, said, code) = import("config/feeds.d/x.toml", &["--force"]);
     assert_eq!((code, fs::read_to_string(&written).unwrap()), (0, first), "what the file had itself is not configured already: {said}");
+    assert_eq!(said, "feedwire: wrote 2 feeds to config/feeds.d/x.toml\n");
     let (_, said, code) = import("config/feeds.d/y.toml", &[]);
     assert!(code == 0 && said.ends_with("there is nothing to add\n") && !home.path().join("config/feeds.d/y.toml").exists(), "{said}");
     fs::write(home.path().join("config/feedwire.toml"), "[sinks.out.stdout]\n").unwrap();
