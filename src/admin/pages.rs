@@ -170,13 +170,13 @@ pub(super) async fn feed_line(board: &Board, subscription: &Subscription, number
     Ok(line)
 }
 
-/// How a feed fares, in a word.
-pub(super) fn state_of(row: &FeedState, paused: bool) -> &'static str {
-    if paused { Condition::Paused } else { row.condition() }.as_str()
+/// How a feed fares.
+pub(super) fn state_of(row: &FeedState, paused: bool) -> Condition {
+    if paused { Condition::Paused } else { row.condition() }
 }
 
 pub(super) fn line(Subscription { feed, options }: &Subscription, row: FeedState, paused: bool) -> FeedLine {
-    let state = state_of(&row, paused);
+    let state = state_of(&row, paused).as_str();
     FeedLine {
         id: feed.id.to_string(),
         url: feed.url.clone(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::domain::feed::Condition;
 /// For people: the daemon in a line, sinks, and the feeds with trouble first.
 pub(super) fn table(status: &Value, feeds: &[Value], sinks: &Value) -> String {
     let mut lines = vec![format!(
@@ -30,7 +31,7 @@ pub(super) fn table_of_sinks(sinks: &Value) -> String {
 /// For people: the feeds, those with trouble first.
 pub(super) fn table_of_feeds(feeds: &[Value]) -> String {
     let (trouble, fine): (Vec<_>, Vec<_>) =
-        feeds.iter().partition(|feed| ["failing", "held", "gone", "stale", "paused"].iter().any(|trouble| part(feed, "state") == trouble));
+        feeds.iter().partition(|feed| Condition::ALL.iter().any(|state| state.wants_attention() && part(feed, "state") == state.as_str()));
     let row = |feed: &Value| {
         let [id, state, entries, next] = ["id", "state", "entries", "next_poll"].map(|key| text(part(feed, key)));
         [id, state, entries, next, remarks(feed)]

@@ -124,7 +124,7 @@ pub struct FeedState {
 }
 
 /// How a feed fares, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Condition {
     /// It was never polled.
     New,
@@ -143,8 +143,14 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Each of them.
-    pub const ALL: [Self; 7] = [Self::New, Self::Ok, Self::Held, Self::Stale, Self::Failing, Self::Gone, Self::Paused];
+    /// Each of them, those that want attention first.
+    pub const ALL: [Self; 7] = [Self::Failing, Self::Gone, Self::Held, Self::Stale, Self::Paused, Self::New, Self::Ok];
+
+    /// Whether an operator should look at it.
+    #[must_use]
+    pub fn wants_attention(self) -> bool {
+        !matches!(self, Self::New | Self::Ok)
+    }
 
     /// The name on the wire.
     #[must_use]

@@ -5,11 +5,8 @@ use serde::Serialize;
 use url::form_urlencoded::{self, Serializer};
 
 use crate::admin::ask::Refusal;
-use crate::domain::feed::FeedState;
+use crate::domain::feed::{Condition, FeedState};
 use crate::fetch::Subscription;
-
-/// The states of feeds, those that want attention first.
-pub(super) const STATES: [&str; 7] = ["failing", "gone", "held", "stale", "paused", "new", "ok"];
 
 /// Characters of a filter.
 const LONGEST: usize = 200;
@@ -31,14 +28,15 @@ impl Choice {
     /// # Errors
     /// 400 in words.
     pub(super) fn read(query: Option<&str>) -> Result<Self, Refusal> {
+        let states = Condition::ALL.map(Condition::as_str);
         let mut choice = Self { page: 1, ..Self::default() };
         for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             let text = super::words::clean(&value, LONGEST);
             match &*key {
                 "q" => choice.q = text,
                 "tag" => choice.tag = text,
-                "state" if text.is_empty() || STATES.contains(&&*text) => choice.state = text,
-                "state" => return Err(bad(format!("there is no state {text:?}; there are {}", STATES.join(", ")))),
+                "state" if text.is_empty() || states.contains(&&*text) => choice.state = text,
+                "state" => return Err(bad(format!("there is no state {text:?}; there are {}", states.join(", ")))),
                 "page" => {
                     let number = text.parse().ok().filter(|page| *page > 0);
                     choice.page = number.ok_or_else(|| bad(format!("page={text:?} is no number from 1 on")))?;
@@ -55,10 +53,10 @@ impl Choice {
     }
 
     /// Whether a feed in this state is to be seen.
-    pub(super) fn wants(&self, subscription: &Subscription, row: Option<&FeedState>, state: &str) -> bool {
+    pub(super) fn wants(&self, subscription: &Subscription, row: Option<&FeedState>, state: Condition) -> bool {
         let has = |text: &str| text.to_lowercase().contains(&self.q.to_lowercase());
         let title = row.and_then(|row| row.title.as_deref()).unwrap_or_default();
-        (self.state.is_empty() || self.state == state)
+        (self.state.is_empty() || self.state == state.as_str())
             && (self.tag.is_empty() || subscription.feed.tags.contains(&self.tag))
             && (self.q.is_empty() || has(&subscription.feed.id.0) || has(title) || has(&super::words::host(&subscription.feed.url)))
     }

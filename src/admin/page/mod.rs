@@ -18,11 +18,11 @@ use tokio::time::timeout;
 use super::{Board, Panel, pages, river};
 use crate::clock;
 use crate::domain::event::EventKind;
-use crate::domain::feed::FeedState;
+use crate::domain::feed::{Condition, FeedState};
 use crate::domain::time::Timestamp;
 use crate::log;
 use crate::store::{Sought, StoreError};
-use choice::{Choice, STATES};
+use choice::Choice;
 use view::{Count, EntryView, FeedView, Head, Pager, SinkView, View};
 
 /// Feeds on one page.
@@ -103,7 +103,8 @@ fn render(view: &View) -> Result<String, minijinja::Error> {
 fn view(head: Head, choice: Choice, parts: Parts) -> View {
     let Parts { trouble, mut tags, counts, sinks, feeds, pager, entries } = parts;
     tags.iter_mut().for_each(|tag| *tag = log::harmless(tag));
-    View { head, trouble, is_filter: choice.is_filter(), choice, tags, counts, sinks, feeds, pager, entries }
+    let states = Condition::ALL.map(Condition::as_str);
+    View { head, trouble, is_filter: choice.is_filter(), choice, states, tags, counts, sinks, feeds, pager, entries }
 }
 
 /// What is read of the store.
@@ -148,7 +149,7 @@ fn tags(panel: &Panel) -> Vec<String> {
 /// All feeds, looked at once.
 struct Census {
     /// How many are in each state.
-    states: HashMap<&'static str, u64>,
+    states: HashMap<Condition, u64>,
     /// Those that are to be seen, in the order of what they are called: that, and their places.
     found: Vec<(String, usize)>,
 }
@@ -197,12 +198,13 @@ impl Census {
     }
 
     fn counts(&self, choice: &Choice) -> Vec<Count> {
-        let count = |state: &'static str| {
-            let number = self.states.get(state).copied().filter(|number| *number > 0)?;
+        let count = |state: Condition| {
+            let number = self.states.get(&state).copied().filter(|number| *number > 0)?;
+            let state = state.as_str();
             let address = Choice { state: state.to_owned(), ..choice.clone() }.address(1);
             Some(Count { state, number: words::number(number), address })
         };
-        STATES.into_iter().filter_map(count).collect()
+        Condition::ALL.into_iter().filter_map(count).collect()
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct View {
     pub(super) trouble: Option<String>,
     pub(super) choice: Choice,
     pub(super) is_filter: bool,
+    /// Those of feeds.
+    pub(super) states: [&'static str; 7],
     pub(super) tags: Vec<String>,
     pub(super) counts: Vec<Count>,
     pub(super) sinks: Vec<SinkView>,
