@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::support::{Home, Origin, Publisher, Receiver, Reply};
+use crate::support::{Daemon, Home, Origin, Publisher, Receiver, Reply};
 
 fn config(publisher: &Publisher, receiver: &Receiver, backlog: &str) -> String {
     format!(
@@ -27,6 +27,17 @@ fn path(home: &Home, name: &str) -> String {
 
 fn entries(receiver: &Receiver) -> Vec<String> {
     receiver.accepted().iter().map(|arrival| arrival.event.entry_id().to_owned()).collect()
+}
+
+/// A daemon that has delivered so many entries of a feed.
+async fn delivered(entries: usize) -> (Origin, Receiver, Publisher, Home, Daemon) {
+    let (origin, receiver) = (Origin::start().await, Receiver::start().await);
+    let publisher = Publisher::new(&origin, "/feed").window(200);
+    publisher.publish(entries);
+    let home = Home::new(&config(&publisher, &receiver, "\"all\""));
+    let daemon = home.start().await;
+    receiver.acknowledged(entries).await;
+    (origin, receiver, publisher, home, daemon)
 }
 
 /// Old backup, newer world: nothing that the backup knew is told, all that came since and is still there is, with the ids it had.
@@ -103,12 +114,7 @@ async fn after_kill_9_a_backup_holds_all_and_a_restore_elsewhere_goes_on_with_it
 
 #[tokio::test]
 async fn a_damaged_backup_is_refused_and_nothing_touched() {
-    let (origin, receiver) = (Origin::start().await, Receiver::start().await);
-    let publisher = Publisher::new(&origin, "/feed");
-    publisher.publish(5);
-    let home = Home::new(&config(&publisher, &receiver, "\"all\""));
-    let mut daemon = home.start().await;
-    receiver.acknowledged(5).await;
+    let (_origin, _receiver, _publisher, home, mut daemon) = delivered(5).await;
     assert_eq!(home.ctl(&["backup", "b"]).await.0, 0);
     assert_eq!(daemon.terminate().await, 0);
     let good = fs::read(home.path("b")).unwrap();
@@ -137,12 +143,7 @@ fn database(home: &Home) -> PathBuf {
 
 #[tokio::test]
 async fn a_damaged_database_is_found_refused_and_never_begun_anew() {
-    let (origin, receiver) = (Origin::start().await, Receiver::start().await);
-    let publisher = Publisher::new(&origin, "/feed").window(200);
-    publisher.publish(200);
-    let home = Home::new(&config(&publisher, &receiver, "\"all\""));
-    let mut daemon = home.start().await;
-    receiver.acknowledged(200).await;
+    let (_origin, _receiver, _publisher, home, mut daemon) = delivered(200).await;
     assert_eq!(daemon.terminate().await, 0);
     let good = fs::read(database(&home)).unwrap();
     let end = good.iter().rposition(|byte| *byte != 0).unwrap();
@@ -184,12 +185,7 @@ fn lose_memory(home: &Home) {
 /// What was known of a feed's entries is lost; it begins with all that it has, were it new.
 #[tokio::test]
 async fn a_feed_that_has_lost_its_memory_marks_and_tells_only_what_comes_then() {
-    let (origin, receiver) = (Origin::start().await, Receiver::start().await);
-    let publisher = Publisher::new(&origin, "/feed").window(50);
-    publisher.publish(10);
-    let home = Home::new(&config(&publisher, &receiver, "\"all\""));
-    let mut daemon = home.start().await;
-    receiver.acknowledged(10).await;
+    let (_origin, receiver, publisher, home, mut daemon) = delivered(10).await;
     assert_eq!(daemon.terminate().await, 0);
     lose_memory(&home);
     assert_eq!(store(&home, &["check"]).await.0, 1);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::engine::Engine;
+use super::engine::{Engine, Writes};
 use super::errand::Errand;
 use super::group::{Bounds, Effect, Group};
 use super::pack::Prepared;
@@ -150,18 +150,22 @@ impl Writer {
         if group.writes.is_empty() {
             return Ok(answers);
         }
-        let rows = group.rows()?;
-        let mut snapshot = self.shared.snapshot();
-        snapshot.as_mut().map_or(Ok(()), |snapshot| snapshot.preserve(engine, rows))?;
-        let began = Instant::now();
-        engine.commit(rows)?;
-        self.shared.meters.commit.observe(began.elapsed());
-        drop(snapshot);
+        self.write(engine, group.rows()?)?;
         self.meta = group.meta.clone();
         self.shared.group.store(self.meta.group, Ordering::Relaxed);
         self.tell_sequence();
         self.publish(std::mem::take(&mut group.effects));
         Ok(answers)
+    }
+
+    /// Puts rows on the disk, once a backup under way has what is written over.
+    fn write(&self, engine: &Engine, rows: &Writes) -> Result<(), StoreError> {
+        let mut snapshot = self.shared.snapshot();
+        snapshot.as_mut().map_or(Ok(()), |snapshot| snapshot.preserve(engine, rows))?;
+        let began = Instant::now();
+        engine.commit(rows)?;
+        self.shared.meters.commit.observe(began.elapsed());
+        Ok(())
     }
 
     /// Wakes those who follow the log, if there is something new in it.
@@ -210,9 +214,7 @@ impl Writer {
         self.meta = super::load::meta(&engine, &self.shared.dir)?;
         // A group that cannot be written now is a disk that is still full: the trial writes the same row again.
         let mut trial = Group::new(&engine, &self.meta);
-        let rows = trial.rows()?;
-        self.shared.snapshot().as_mut().map_or(Ok(()), |snapshot| snapshot.preserve(&engine, rows))?;
-        engine.commit(rows)?;
+        self.write(&engine, trial.rows()?)?;
         self.meta = trial.meta.clone();
         self.tell_sequence();
         *self.shared.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
