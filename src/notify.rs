@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use crate::log::harmless;
+
 /// The longest status text.
 const LONGEST: usize = 192;
 
@@ -48,7 +50,7 @@ fn send(state: &[NotifyState<'_>]) {
 
 /// The protocol separates assignments by newlines: a line break in a feed's title would be one of its own.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
+    harmless(text).chars().take(LONGEST).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::feed::Condition;
+use crate::log::harmless;
 /// For people: the daemon in a line, sinks, and the feeds with trouble first.
 pub(super) fn table(status: &Value, feeds: &[Value], sinks: &Value) -> String {
     let mut lines = vec![format!(
@@ -40,12 +41,12 @@ pub(super) fn table_of_feeds(feeds: &[Value]) -> String {
 }
 
 fn remarks(feed: &Value) -> String {
-    let error = part(feed, "last_error").as_str().map(plain);
+    let error = part(feed, "last_error").as_str().map(harmless);
     let insecure = (part(feed, "insecure") == true).then(|| "insecure".to_owned());
     let held = part(part(feed, "flood"), "held").as_u64().map(|held| format!("{held} entries held back"));
     let repairs = part(feed, "repairs").as_object().into_iter().flatten();
-    let repairs = repairs.map(|(fault, count)| format!("mended: {} ×{count}", plain(fault)));
-    let moved = part(feed, "moved_to").as_str().map(|to| format!("moved to {}", plain(to)));
+    let repairs = repairs.map(|(fault, count)| format!("mended: {} ×{count}", harmless(fault)));
+    let moved = part(feed, "moved_to").as_str().map(|to| format!("moved to {}", harmless(to)));
     insecure.into_iter().chain(error).chain(moved).chain(held).chain(repairs).collect::<Vec<_>>().join("; ")
 }
 
@@ -74,7 +75,7 @@ pub(super) fn letter_line(letter: &Value) -> String {
 
 /// A value for people.
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| if value.is_null() { "-".into() } else { value.to_string() }, plain)
+    value.as_str().map_or_else(|| if value.is_null() { "-".into() } else { value.to_string() }, harmless)
 }
 
 /// For people: the story of an entry, a paragraph for each feed that knows it.
@@ -133,11 +134,6 @@ pub(super) fn part<'v>(value: &'v Value, key: &str) -> &'v Value {
     value.get(key).unwrap_or(&Value::Null)
 }
 
-/// Text of a feed or a consumer cannot move the cursor of a terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -149,7 +145,7 @@ mod tests {
         let long = "a-feed-whose-name-is-longer-than-twenty-four-letters";
         let feeds = [
             json!({"id": "b", "state": "ok", "entries": 7, "next_poll": "2026-11-24T08:00:00.000Z"}),
-            json!({"id": long, "state": "failing", "entries": 12345, "next_poll": null, "last_error": "403\nзаборонено", "repairs": {"entity": 2}}),
+            json!({"id": long, "state": "failing", "entries": 12345, "next_poll": null, "last_error": "403\n\u{202e}заборонено", "repairs": {"entity": 2}}),
         ];
         let expected = format!(
             "FEED{0}  STATE    ENTRIES  NEXT POLL                 REMARKS\n\
