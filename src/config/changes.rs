@@ -81,8 +81,11 @@ mod tests {
         let secret = |name: &str| with(&format!("bearer = {{ env = \"{name}\" }}\n"));
         assert_eq!(changes(&secret("A"), &secret("A")), "1 feed, as before; 1 sink, as before");
         assert_eq!(changes(&secret("A"), &secret("B")), "1 feed, as before; 1 sink: 1 changed (out)");
-        let filtered = |pattern: &str| config(&(feeds(0..1) + &sink("").replace("\"a\"", pattern).replace("\"f*\"", pattern)));
-        assert_eq!(changes(&filtered("\"f.*\""), &filtered("\"f0*\"")), "1 feed, as before; 1 sink: 1 changed (out)");
+        for pattern in ["\"a\"", "\"f*\""] {
+            let other = sink("").replace(pattern, "\"f0*\"");
+            let told = changes(&config(&(feeds(0..1) + &sink(""))), &config(&(feeds(0..1) + &other)));
+            assert_eq!(told, "1 feed, as before; 1 sink: 1 changed (out)", "{pattern}");
+        }
         assert_eq!(
             changes(&with(""), &with("[polling]\nmax_in_flight = 3\n[admin]\nlisten = \"127.0.0.1:0\"\nretention = \"3d\"\n")),
             "1 feed, as before; 1 sink, as before; [polling] changed; retention changed; [admin] listen and hosts change with the next restart"

@@ -131,3 +131,21 @@ async fn what_is_paused_stays_so() {
     assert_eq!(store.paused_feeds().await.unwrap(), HashSet::from([7]));
     close(store, closing).await;
 }
+
+#[tokio::test]
+async fn d37_nothing_is_left_on_the_disk_of_a_sink_that_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, closing) = open(dir.path());
+    let gone = SinkId(Arc::from("gone"));
+    store.number(vec![], vec![gone.clone()]).await.unwrap();
+    store.record(7, update(0, &(0..200).collect::<Vec<_>>(), NOW)).await.unwrap();
+    let rows = async || {
+        let count = |engine: &Engine| key::all_of_sink(1).iter().map(|of| Ok(engine.scan(key::Table::Outbox, of, &[], 9999)?.len())).sum();
+        store.read(count).await.unwrap()
+    };
+    let before: usize = rows().await;
+    assert!(before > 1, "{before}");
+    store.forget(gone, 1).await.unwrap();
+    assert_eq!(rows().await, 0);
+    close(store, closing).await;
+}
