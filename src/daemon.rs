@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Board, Order, Panel};
@@ -35,6 +36,9 @@ const LAST_ATTEMPTS: Duration = Duration::from_secs(25);
 
 /// Between two rounds of deleting what retention no longer keeps.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// Between two looks at how far the database has grown.
+const LOOK_EVERY: Duration = Duration::from_secs(3600);
 
 /// Why the daemon ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +119,7 @@ async fn govern(start: Start, store: Store, orders: (mpsc::Sender<Order>, mpsc::
     let mut old = JoinSet::new();
     let mut watchdog = tokio::time::interval(notify::watchdog_interval().unwrap_or(admin::HANGS_AFTER) / 2);
     let mut prune = tokio::time::interval(PRUNE_EVERY);
+    let mut look = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
     let result = loop {
         tokio::select! {
             order = orders.recv() => match order {
@@ -142,6 +147,7 @@ async fn govern(start: Start, store: Store, orders: (mpsc::Sender<Order>, mpsc::
                 tokio::spawn(pruned(store.clone(), config.retention));
                 tokio::spawn(backed_up(store.clone(), config.instance.clone(), config.backups));
             }
+            _ = look.tick() => drop(tokio::spawn(compacted(store.clone()))),
         }
     };
     info!("feedwire is stopping; attempts under way may end.");
@@ -176,6 +182,14 @@ async fn backed_up(store: Store, instance: String, keep: usize) {
         Ok(Some(done)) => info!(rows = done.rows, bytes = done.bytes, "The backup of the day was written."),
         Ok(None) => {}
         Err(e) => warn!(error = log::chain(&e), "The backup of the day could not be written; it is tried again in an hour."),
+    }
+}
+
+async fn compacted(store: Store) {
+    match store.compact_if_grown().await {
+        Ok(Some(done)) => info!(before = done.before, after = done.after, "The database had grown and was written anew."),
+        Ok(None) => {}
+        Err(e) => warn!(error = log::chain(&e), "The database has grown and could not be written anew; it is tried again in an hour."),
     }
 }
 

@@ -20,6 +20,27 @@ const LONGEST_LIFE: u64 = 250;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p16_d1_d2_d3_kill_9_at_any_moment_loses_nothing_and_repeats_only_what_was_under_way() {
     let kills = std::env::var("FEEDWIRE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
+    let (_home, repeats) = killed(kills, LONGEST_LIFE, &[]).await;
+    // Kills that never hit a delivery under way would prove nothing.
+    assert!(repeats > 0 || kills < KILLS, "no kill came between a delivery and its settlement");
+}
+
+/// Long enough for a compaction to end in some lives, short enough to be killed in the middle of it in others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_in_the_middle_of_a_compaction_loses_nothing() {
+    let (home, _) = killed(KILLS / 4, LONGEST_LIFE * 4, &["compact"]).await;
+    let names: Vec<_> =
+        std::fs::read_dir(home.path("state")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let databases: Vec<_> = names.iter().filter(|name| name.starts_with("db")).collect();
+    assert_eq!(databases.len(), 1, "nothing is left over: {names:?}");
+    assert_ne!(databases, ["db-0"], "a compaction came to its end");
+    let mut check = home.launch(&["store", "check"]);
+    assert_eq!(check.exit().await, 0, "{:?}", check.stdout.all());
+}
+
+/// Kills the daemon so many times, and checks all that the consumer ever got. In each life the daemon is asked for what `order` says, if
+/// anything. Returns how often an entry came again.
+async fn killed(kills: usize, longest_life: u64, order: &[&str]) -> (Home, usize) {
     let mut dice = Dice::new();
     eprintln!("FEEDWIRE_SEED={} throws the dice of this run again", dice.seed);
     let origin = Origin::start().await;
@@ -33,10 +54,11 @@ async fn p16_d1_d2_d3_kill_9_at_any_moment_loses_nothing_and_repeats_only_what_w
         let mut daemon = home.launch(&["run"]);
         // Some lives end before the store is open. The others are counted from when it is, so that a slow machine too is killed in the
         // middle of polls, commits and deliveries.
-        if dice.below(2) == 0 {
+        if !order.is_empty() || dice.below(2) == 0 {
             daemon.ready(1).await;
         }
-        let until = tokio::time::Instant::now() + dice.millis(LONGEST_LIFE);
+        let _asked = (!order.is_empty()).then(|| home.launch(&[&["ctl"], order].concat()));
+        let until = tokio::time::Instant::now() + dice.millis(longest_life);
         while tokio::time::Instant::now() < until {
             for publisher in &publishers {
                 publisher.publish(dice.below(3) as usize);
@@ -51,7 +73,7 @@ async fn p16_d1_d2_d3_kill_9_at_any_moment_loses_nothing_and_repeats_only_what_w
     }
 
     let published: usize = publishers.iter().map(|p| p.published().len()).sum();
-    let _daemon = home.start().await;
+    let mut last = home.start().await;
     let all = receiver
         .until(format!("{published} different entries"), |all| {
             all.iter().filter(|a| a.accepted()).map(|a| a.event.entry_id().to_owned() + a.event.feed()).collect::<HashSet<_>>().len()
@@ -60,8 +82,8 @@ async fn p16_d1_d2_d3_kill_9_at_any_moment_loses_nothing_and_repeats_only_what_w
         .await;
     let repeats: usize = publishers.iter().enumerate().map(|(n, p)| check(&all, &marks, &format!("f{n}"), &p.published())).sum();
     eprintln!("{kills} kills, {published} entries, {repeats} repeats, {} arrivals, seed {}", all.len(), dice.seed);
-    // Kills that never hit a delivery under way would prove nothing.
-    assert!(repeats > 0 || kills < KILLS, "no kill came between a delivery and its settlement");
+    assert_eq!(last.terminate().await, 0);
+    (home, repeats)
 }
 
 fn configuration(publishers: &[Publisher], receiver: &Receiver) -> String {

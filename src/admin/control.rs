@@ -14,6 +14,7 @@ use crate::domain::feed::Decision;
 use crate::domain::schedule;
 use crate::log;
 use crate::poll::Poller;
+use crate::store::{Compacted, StoreError};
 
 /// Which feed, and what becomes of what is held back there.
 #[derive(Deserialize)]
@@ -100,6 +101,15 @@ pub(super) async fn backup(State(board): State<Arc<Board>>, Query(BackupOrder { 
             let text = format!("{}: {} rows, {} bytes, up to sequence {}\n", file.display(), done.rows, done.bytes, done.sequence);
             (StatusCode::OK, text)
         }
+        Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", log::chain(&e))),
+    }
+}
+
+/// Writes the database anew and answers when that is in use: 409 when there is no room or too much is written, 500 when it failed.
+pub(super) async fn compact(State(board): State<Arc<Board>>) -> (StatusCode, String) {
+    match board.store.compact().await {
+        Ok(Compacted { before, after }) => (StatusCode::OK, format!("{before} bytes before, {after} now\n")),
+        Err(e @ StoreError::NotMade { .. }) => (StatusCode::CONFLICT, format!("{}\n", log::chain(&e))),
         Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", log::chain(&e))),
     }
 }

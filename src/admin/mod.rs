@@ -153,6 +153,7 @@ pub async fn control(board: Arc<Board>, path: &Path) -> std::io::Result<impl Fut
         .route("/v1/test", post(outbox::test))
         .route("/v1/forget", post(outbox::forget))
         .route("/v1/backup", post(control::backup))
+        .route("/v1/compact", post(control::compact))
         .route("/v1/why", get(why::why))
         .with_state(board.clone());
     let app = pages_of(board).merge(orders);

@@ -107,6 +107,9 @@ pub enum CtlCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Have the daemon write its database anew, which makes it small: the files do not shrink by themselves. It does so by itself when they have
+    /// grown to four times what is in them.
+    Compact,
     /// Read the configuration anew. A bad one is refused, and the old one stays.
     Reload {
         /// Return when it is done, with exit code 1 if it was refused (this is always so; the flag says it).

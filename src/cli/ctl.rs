@@ -79,6 +79,7 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
             let file = file.to_str().ok_or_else(|| Failure::new(64, "the path of a backup has to be UTF-8"))?;
             out.write_all(client.post("/v1/backup", &[("file", file)]).await?.as_bytes())
         }
+        CtlCommand::Compact => out.write_all(client.post("/v1/compact", &[]).await?.as_bytes()),
         CtlCommand::Reload { .. } => out.write_all(client.post("/v1/reload", &[]).await?.as_bytes()),
     };
     printed.map_err(|e| Failure::runtime(format!("cannot print: {e}")))

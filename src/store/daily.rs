@@ -30,7 +30,7 @@ impl Store {
         fs::create_dir_all(&home).map_err(|e| StoreError::io("create", &home, e))?;
         let last = kept(&home).last().and_then(|path| fs::metadata(path).ok()).map_or(0, |last| last.len());
         if self.free_space().is_some_and(|free| free < last.saturating_mul(2).saturating_add(ROOM)) {
-            return Err(StoreError::NoBackup("the disk has not enough room"));
+            return Err(StoreError::no_backup("the disk has not enough room"));
         }
         let done = self.backup(&file, instance, now).await?;
         let all = kept(&home);

@@ -14,7 +14,7 @@ use sled::transaction::{ConflictableTransactionResult, TransactionError, Transac
 
 use super::StoreError;
 use super::cache::Cache;
-use super::key::Table;
+use super::key::{TABLES, Table};
 
 /// Writes of one group: the newest value of each key, `None` to remove it.
 pub(super) type Writes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
@@ -119,6 +119,21 @@ impl Engine {
         caught(&self.path, || self.tree(table).range(from..).take_while(inside).take(limit).collect())
     }
 
+    /// The next `limit` pairs of a table, and where to go on: in it, or in the one that follows; `None` at the end of the last.
+    pub(super) fn page(&self, place: &Place, limit: usize) -> Result<(Vec<Pair>, Option<Place>), StoreError> {
+        let (table, from) = place;
+        let rows = self.scan(*table, &[], from, limit)?;
+        let behind = rows.last().filter(|_| rows.len() == limit).map(|(key, _)| (*table, [key, &[0][..]].concat()));
+        let next = behind.or_else(|| TABLES.into_iter().find(|other| other > table).map(|other| (other, vec![])));
+        Ok((rows, next))
+    }
+
+    /// All pairs whose keys are not below `from` and, if there is an end, below that.
+    pub(super) fn between(&self, table: Table, from: &[u8], end: Option<&[u8]>) -> Result<Vec<Pair>, StoreError> {
+        let inside = |pair: &Result<Pair, sled::Error>| pair.as_ref().map_or(true, |(key, _)| end.is_none_or(|end| **key < *end));
+        caught(&self.path, || self.tree(table).range(from..).take_while(inside).collect())
+    }
+
     /// The last pair whose key lies before `key`.
     pub(super) fn before(&self, table: Table, key: &[u8]) -> Result<Option<Pair>, StoreError> {
         caught(&self.path, || self.tree(table).range(..key).next_back().transpose())
@@ -149,6 +164,9 @@ impl Engine {
         }
     }
 }
+
+/// Where a walk over all tables is.
+pub(super) type Place = (Table, Vec<u8>);
 
 /// A key and its value.
 pub(super) type Pair = (sled::IVec, sled::IVec);

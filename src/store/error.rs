@@ -65,9 +65,17 @@ pub enum StoreError {
         /// Where.
         path: PathBuf,
     },
-    /// A backup could not be taken now.
-    #[error("no backup was made: {0}")]
-    NoBackup(&'static str),
+    /// Something that reads all of the state could not be done now.
+    #[error("no {what} was made: {why}")]
+    NotMade {
+        /// What it would have been.
+        what: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+    /// The database cannot be opened at present; the log says why.
+    #[error("the store does not work; the log says why")]
+    Failing,
     /// The store was closed while it was asked.
     #[error("the store is closed")]
     Closed,
@@ -76,6 +84,10 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn io(what: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }
+    }
+
+    pub(super) fn no_backup(why: &'static str) -> Self {
+        Self::NotMade { what: "backup", why }
     }
 
     pub(super) fn damaged(path: &Path, detail: impl Into<String>) -> Self {

@@ -70,10 +70,15 @@ pub(super) fn database(dir: &Path, generation: u32) -> PathBuf {
     dir.join(format!("db-{generation}"))
 }
 
-/// The highest generation that there is, whether in use or not.
-pub(super) fn newest(dir: &Path) -> Result<Option<u32>, StoreError> {
+/// All generations that there are, whether in use or not.
+pub(super) fn generations(dir: &Path) -> Result<Vec<u32>, StoreError> {
     let entries = fs::read_dir(dir).map_err(|e| StoreError::io("read", dir, e))?;
-    Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_prefix("db-")?.parse().ok()).max())
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_prefix("db-")?.parse().ok()).collect())
+}
+
+/// The highest of them.
+pub(super) fn newest(dir: &Path) -> Result<Option<u32>, StoreError> {
+    Ok(generations(dir)?.into_iter().max())
 }
 
 /// From now on another generation is in use.

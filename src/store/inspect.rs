@@ -1,7 +1,6 @@
 //! Reads everything and says what is there, and what is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,6 +9,7 @@ use super::engine::Engine;
 use super::entries;
 use super::generation::{CACHE, each_row};
 use super::key::{self, TABLES, Table};
+use super::meters::size_of;
 use super::pack::{Pack, PackHead};
 use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow, SinkRow};
 use super::{StoreError, guard, load, reader};
@@ -61,13 +61,8 @@ pub fn stats(dir: &Path) -> Result<Stats, StoreError> {
         let dead = dead.get(&number).copied().unwrap_or(0);
         stats.sinks.insert(name.to_string(), (lanes.waiting(number), u64::try_from(dead).unwrap_or(0)));
     }
-    stats.disk = size(&path);
+    stats.disk = size_of(&path);
     Ok(stats)
-}
-
-fn size(path: &Path) -> u64 {
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    entries.map(|entry| if entry.path().is_dir() { size(&entry.path()) } else { entry.metadata().map_or(0, |m| m.len()) }).sum()
 }
 
 /// What is wrong with the state, a sentence each; nothing when all is well. Opening damaged files may end the process: call it in one of its own.

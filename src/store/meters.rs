@@ -21,7 +21,7 @@ impl Store {
 }
 
 /// Bytes of all files in a directory; what vanishes meanwhile has none.
-fn size_of(directory: &Path) -> u64 {
+pub(super) fn size_of(directory: &Path) -> u64 {
     let of = |entry: fs::DirEntry| match entry.metadata() {
         Ok(data) if data.is_dir() => size_of(&entry.path()),
         Ok(data) => data.len(),

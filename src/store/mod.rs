@@ -8,6 +8,7 @@
 mod again;
 mod attempts;
 mod cache;
+mod compact;
 mod daily;
 mod engine;
 mod entries;
@@ -32,17 +33,17 @@ mod rebuild;
 mod restore;
 mod row;
 mod snapshot;
+mod threads;
 mod writer;
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::domain::delivery::{Batch, Delivery, Lane, Settlement, SinkId};
 use crate::domain::feed::{Decision, FeedId, FeedState};
@@ -53,6 +54,8 @@ use crate::domain::story::{self, Stories};
 use crate::domain::time::Timestamp;
 use crate::metrics::Storing;
 use attempts::Attempts;
+pub use compact::Compacted;
+use compact::Copying;
 use engine::Engine;
 pub use error::StoreError;
 pub use glance::{DAYS, Posts};
@@ -64,12 +67,16 @@ use pack::Prepared;
 pub use rebuild::{Rebuilt, rebuild};
 pub use restore::{Restored, restore};
 pub use snapshot::{BackedUp, backup};
+pub use threads::Closing;
 
 /// Commits that may wait for the writer.
 const WAITING_COMMITS: usize = 1024;
 
 /// Reads that may wait for the reader.
 const WAITING_READS: usize = 1024;
+
+/// Backups and the like that may wait for the one under way.
+const WAITING_COPIES: usize = 4;
 
 /// How long a dead letter is kept.
 pub const DEAD_RETENTION: Duration = Duration::from_secs(30 * 86_400);
@@ -100,6 +107,7 @@ pub type FeedRows = HashMap<u32, FeedState>;
 pub struct Store {
     commits: mpsc::Sender<writer::Job>,
     reads: mpsc::Sender<reader::Job>,
+    copies: mpsc::Sender<threads::Copy>,
     shared: Arc<Shared>,
 }
 
@@ -114,6 +122,7 @@ struct Shared {
     dead: Mutex<HashMap<u32, i64>>,
     /// What a backup under way has to know of commits.
     snapshot: Mutex<Option<snapshot::Snapshot>>,
+    copying: Mutex<Option<Copying>>,
     healthy: AtomicBool,
     closed: AtomicBool,
     /// Groups that are on the disk.
@@ -136,19 +145,6 @@ impl Shared {
     }
 }
 
-/// The threads of a store. They end after [`Store::close`], or when the last [`Store`] is dropped.
-pub struct Closing(Vec<JoinHandle<()>>);
-
-impl Closing {
-    /// Blocks until the database is closed.
-    pub fn wait(self) {
-        for thread in self.0 {
-            // A panic there was logged by the hook; nothing that was acknowledged depends on it.
-            drop(thread.join());
-        }
-    }
-}
-
 impl Store {
     /// Opens the store and starts its threads. Blocks: call it outside of the async workers.
     ///
@@ -156,6 +152,9 @@ impl Store {
     /// [`StoreError::InUse`] when another process has it, [`StoreError::Damaged`] when it has lost something that was acknowledged.
     pub fn open(options: &Options) -> Result<(Self, Closing), StoreError> {
         let lock = guard::Lock::take(&options.dir)?;
+        if let Err(error) = generation::tidy(&options.dir) {
+            warn!(error = crate::log::chain(&error), "What a compaction has left over could not be removed.");
+        }
         let engine = Engine::open(&guard::current(&options.dir)?, options.cache)?;
         let meta = load::meta(&engine, &options.dir)?;
         let shared = Arc::new(Shared {
@@ -165,6 +164,7 @@ impl Store {
             attempts: Attempts::open(&options.dir)?,
             dead: Mutex::new(load::dead(&engine)?),
             snapshot: Mutex::default(),
+            copying: Mutex::default(),
             engine: RwLock::new(Some(engine)),
             healthy: AtomicBool::new(true),
             closed: AtomicBool::new(false),
@@ -176,11 +176,13 @@ impl Store {
         });
         let (commits, jobs) = mpsc::channel(WAITING_COMMITS);
         let (reads, questions) = mpsc::channel(WAITING_READS);
+        let (copies, orders) = mpsc::channel(WAITING_COPIES);
         let threads = vec![
-            spawn("store-write", writer::Writer::new(shared.clone(), meta).run(jobs))?,
-            spawn("store-read", reader::run(shared.clone(), questions, commits.downgrade()))?,
+            threads::spawn("store-write", writer::Writer::new(shared.clone(), meta).run(jobs))?,
+            threads::spawn("store-read", reader::run(shared.clone(), questions, commits.downgrade()))?,
+            threads::spawn("store-copy", threads::copies(shared.clone(), orders))?,
         ];
-        Ok((Self { commits, reads, shared }, Closing(threads)))
+        Ok((Self { commits, reads, copies, shared }, Closing(threads)))
     }
 
     /// Numbers for names: the same name has the same number for ever.
@@ -360,9 +362,10 @@ impl Store {
     /// Ends the threads, whoever else still holds the store: whatever is asked later is answered with [`StoreError::Closed`].
     pub async fn close(&self) {
         self.shared.closed.store(true, Ordering::Relaxed);
-        // Both threads look at the mark when something wakes them; one that is gone needs no waking.
+        // The threads look at the mark when something wakes them; one that is gone needs no waking.
         drop(self.commits.send(writer::Job::Wake).await);
         drop(self.read(|_| Ok(())).await);
+        drop(self.copy(|_| Ok(())).await);
     }
 
     async fn commit<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> writer::Job) -> Result<T, StoreError> {
@@ -377,11 +380,6 @@ impl Store {
         self.reads.send(job).await.map_err(|_| StoreError::Closed)?;
         result.await.map_err(|_| StoreError::Closed)?
     }
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
-    let thread = std::thread::Builder::new().name(name.into()).spawn(run);
-    thread.map_err(|e| StoreError::io("start a thread for", Path::new(name), e))
 }
 
 #[cfg(test)]

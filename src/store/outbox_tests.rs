@@ -1,6 +1,7 @@
 //! What is sent once more, what a new sink begins with, and what is done about dead letters, on a real database.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::tests::{NOW, close, drain, open, update};

@@ -52,7 +52,7 @@ pub fn rebuild(dir: &Path, now: Timestamp) -> Result<Rebuilt, StoreError> {
         return Err(unreadable());
     }
     let old = Engine::open(&aside, CACHE).map_err(|_| unreadable())?;
-    let mut salvage = Salvage { next: Next::begin(dir)?, rebuilt: Rebuilt::default(), marked: BTreeSet::new(), read: 0 };
+    let mut salvage = Salvage { next: Next::begin(dir, CACHE)?, rebuilt: Rebuilt::default(), marked: BTreeSet::new(), read: 0 };
     for table in TABLES {
         salvage.table(&old, table)?;
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::export;
-use super::generation::{JUMP, Next};
+use super::generation::{CACHE, JUMP, Next};
 use super::key::{self, Table};
 use super::row::{self, MetaRow};
 use super::{StoreError, guard};
@@ -51,10 +51,10 @@ pub fn restore(dir: &Path, file: &Path, force: bool) -> Result<Restored, StoreEr
     let known = guard::read_watermark(dir).unwrap_or_default();
     meta.group = meta.group.max(known.group) + 1;
     meta.sequence = head.sequence.max(known.sequence).saturating_add(JUMP);
-    let mut next = Next::begin(dir)?;
+    let mut next = Next::begin(dir, CACHE)?;
     let again = export::read(file, |table, key, value| next.put(table, key, Some(value)))?;
     if again != head {
-        return Err(StoreError::NoBackup("the file was changed while it was read"));
+        return Err(StoreError::no_backup("the file was changed while it was read"));
     }
     let rows = next.finish(&meta)?;
     let (instance, made) = (head.instance, head.made);

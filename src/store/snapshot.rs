@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::engine::{Engine, Writes};
+use super::engine::{Engine, Place, Writes};
 use super::export::{Export, Head};
 use super::generation::{CACHE, each_row};
 use super::key::{self, TABLES, Table};
@@ -24,6 +24,9 @@ const MOST_KEPT: usize = 64 << 20;
 
 /// How long a database that is being mended is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether it is open again.
+const MENDING: Duration = Duration::from_millis(50);
 
 /// What became of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub(super) struct Snapshot {
     old: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
     kept: usize,
     /// Where the next page begins; what lies before has been read.
-    next: Option<(Table, Vec<u8>)>,
+    next: Option<Place>,
 }
 
 /// Rows of one table.
@@ -74,16 +77,12 @@ impl Snapshot {
     /// The next rows of a table as they were; `None` at the end of the last.
     pub(super) fn page(&mut self, engine: &Engine) -> Result<Option<(Table, Rows)>, StoreError> {
         if self.kept > MOST_KEPT {
-            return Err(StoreError::NoBackup(
+            return Err(StoreError::no_backup(
                 "too much was changed while it was written; take it at a quieter time, or while the daemon is down",
             ));
         }
-        let Some((table, from)) = self.next.clone() else { return Ok(None) };
-        let found = engine.scan(table, &[], &from, PAGE)?;
-        let full = found.len() == PAGE;
-        let last = found.last().filter(|_| full).map(|(key, _)| [key, &[0][..]].concat());
-        let following = TABLES.into_iter().find(|other| *other > table).map(|other| (other, vec![]));
-        let next = last.map(|key| (table, key)).or(following);
+        let Some(place) = self.next.clone() else { return Ok(None) };
+        let (found, next) = engine.page(&place, PAGE)?;
         let mut rows: Rows = found.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
         let later = next.as_ref().map(|next| self.old.split_off(next)).unwrap_or_default();
         for ((_, key), value) in std::mem::replace(&mut self.old, later) {
@@ -94,13 +93,33 @@ impl Snapshot {
             }
         }
         self.next = next;
-        Ok(Some((table, rows)))
+        Ok(Some((place.0, rows)))
     }
 }
 
 impl Shared {
     pub(super) fn snapshot(&self) -> MutexGuard<'_, Option<Snapshot>> {
         self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the open database; one that is being mended is waited for. Blocks: call it outside of the async workers.
+    pub(super) fn ask<T>(&self, question: impl Fn(&Engine) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            if self.closed.load(Ordering::Relaxed) {
+                return Err(StoreError::Closed);
+            }
+            let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(engine) = engine.as_ref() {
+                return question(engine);
+            }
+            drop(engine);
+            if waited > PATIENCE {
+                return Err(StoreError::Failing);
+            }
+            std::thread::sleep(MENDING);
+            waited += MENDING;
+        }
     }
 }
 
@@ -113,38 +132,15 @@ impl Drop for View<'_> {
     }
 }
 
-impl View<'_> {
-    /// Asks the open database while nothing is committed.
-    fn ask<T>(&self, question: impl Fn(&mut Option<Snapshot>, &Engine) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut waited = Duration::ZERO;
-        loop {
-            if self.0.closed.load(Ordering::Relaxed) {
-                return Err(StoreError::Closed);
-            }
-            let engine = self.0.engine.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(engine) = engine.as_ref() {
-                return question(&mut self.0.snapshot(), engine);
-            }
-            drop(engine);
-            if waited > PATIENCE {
-                return Err(StoreError::NoBackup("the store does not work; the log says why"));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-            waited += Duration::from_millis(50);
-        }
-    }
-}
-
 impl Store {
     /// Writes all that is stored, as it is now, into a file; what is committed meanwhile waits a few milliseconds a page at most and is not
     /// in it. Dropping the future does not end it.
     ///
     /// # Errors
-    /// When the file cannot be written, another backup is being made, or too much changes meanwhile.
+    /// When the file cannot be written, or too much changes meanwhile.
     pub async fn backup(&self, file: &Path, instance: &str, now: Timestamp) -> Result<BackedUp, StoreError> {
-        let (shared, file, instance) = (self.shared.clone(), file.to_owned(), instance.to_owned());
-        let written = tokio::task::spawn_blocking(move || write(&shared, &file, &instance, now)).await;
-        written.unwrap_or(Err(StoreError::Closed))
+        let (file, instance) = (file.to_owned(), instance.to_owned());
+        self.copy(move |shared| write(shared, &file, &instance, now)).await
     }
 }
 
@@ -167,23 +163,19 @@ pub fn backup(dir: &Path, file: &Path, instance: &str, now: Timestamp) -> Result
 
 fn refuse_what_is_no_file(path: &Path) -> Result<(), StoreError> {
     let other = fs::metadata(path).is_ok_and(|there| !there.is_file()) || path.file_name().is_none();
-    if other { Err(StoreError::NoBackup("what is named is no file")) } else { Ok(()) }
+    if other { Err(StoreError::no_backup("what is named is no file")) } else { Ok(()) }
 }
 
 fn write(shared: &Shared, file: &Path, instance: &str, now: Timestamp) -> Result<BackedUp, StoreError> {
     refuse_what_is_no_file(file)?;
-    match &mut *shared.snapshot() {
-        Some(_) => return Err(StoreError::NoBackup("another one is being made")),
-        free => *free = Some(Snapshot::default()),
-    }
-    let view = View(shared);
-    let meta: MetaRow = view.ask(|snapshot, engine| {
-        *snapshot = Some(Snapshot::begin());
+    let _view = View(shared);
+    let meta: MetaRow = shared.ask(|engine| {
+        *shared.snapshot() = Some(Snapshot::begin());
         let meta = engine.get(Table::Meta, key::META_STATE)?;
         meta.map_or(Ok(MetaRow::default()), |value| row::decode(&value)).map_err(|_| engine.damaged_row(Table::Meta))
     })?;
     let mut export = Export::create(file, Head::new(instance, now.to_string(), &meta))?;
-    while let Some((table, rows)) = view.ask(|snapshot, engine| snapshot.as_mut().map_or(Ok(None), |s| s.page(engine)))? {
+    while let Some((table, rows)) = shared.ask(|engine| shared.snapshot().as_mut().map_or(Ok(None), |view| view.page(engine)))? {
         for (key, value) in rows {
             export.row(table, &key, &value)?;
         }

@@ -1,5 +1,6 @@
 //! The store's contract, on a real database in a temporary directory.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
@@ -13,6 +14,7 @@ use crate::domain::plan::Destination;
 use crate::domain::story::Claim;
 use crate::domain::text::{Gist, Sketch};
 
+mod compact;
 mod torn;
 
 pub(super) const DAY: Duration = Duration::from_secs(86_400);

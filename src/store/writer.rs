@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::compact::Copying;
 use super::engine::{Engine, Writes};
 use super::errand::Errand;
+use super::generation::Next;
 use super::group::{Bounds, Effect, Group};
 use super::pack::Prepared;
 use super::row::MetaRow;
@@ -54,6 +56,8 @@ pub(super) enum Job {
     Decide(u32, Decision, oneshot::Sender<bool>),
     Prune(Bounds, oneshot::Sender<bool>),
     Errand(Errand, oneshot::Sender<u64>),
+    /// Use a compacted database from now on.
+    Switch(Box<Next>, oneshot::Sender<Result<(), StoreError>>),
     /// A read failed: open the database again.
     Reopen,
     /// Look whether the store was closed.
@@ -114,8 +118,12 @@ impl Writer {
             match self.commit(&mut gathered, jobs) {
                 Ok(answers) => {
                     for (job, done) in gathered.into_iter().zip(answers) {
-                        self.suspected |= matches!(job, Job::Reopen);
-                        answer(job, done);
+                        match job {
+                            Job::Reopen => self.suspected = true,
+                            // Whoever made it waits for the answer, or is gone and has the next start see what came of it.
+                            Job::Switch(next, answer) => drop(answer.send(self.switch(*next))),
+                            other => answer(other, done),
+                        }
                     }
                     return;
                 }
@@ -158,13 +166,33 @@ impl Writer {
         Ok(answers)
     }
 
-    /// Puts rows on the disk, once a backup under way has what is written over.
+    /// Puts rows on the disk, once a backup or a compaction under way knows what is written over.
     fn write(&self, engine: &Engine, rows: &Writes) -> Result<(), StoreError> {
         let mut snapshot = self.shared.snapshot();
         snapshot.as_mut().map_or(Ok(()), |snapshot| snapshot.preserve(engine, rows))?;
+        let mut copying = self.shared.copying();
+        if let Some(copying) = copying.as_mut() {
+            copying.note(rows);
+        }
         let began = Instant::now();
         engine.commit(rows)?;
         self.shared.meters.commit.observe(began.elapsed());
+        Ok(())
+    }
+
+    /// Brings a compacted database up to date and uses it from now on; when that fails, the one in use stays.
+    fn switch(&self, mut next: Next) -> Result<(), StoreError> {
+        let changed = self.shared.copying().as_mut().map(Copying::changed).unwrap_or_default();
+        let guard = self.shared.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let engine = guard.as_ref().ok_or(StoreError::Failing)?;
+        for (table, key) in changed {
+            let value = engine.get(table, &key)?.map(|value| value.to_vec());
+            next.put(table, key, value)?;
+        }
+        drop(guard);
+        let engine = next.take_over()?;
+        let old = self.shared.engine.write().unwrap_or_else(PoisonError::into_inner).replace(engine);
+        drop(old);
         Ok(())
     }
 
@@ -254,7 +282,7 @@ fn add(group: &mut Group<'_>, job: &Job) -> Result<Done, StoreError> {
         Job::Decide(feed, decision, _) => Done::Decided(group.decide(*feed, *decision)?),
         Job::Prune(bounds, _) => Done::Pruned(group.prune(bounds)?),
         Job::Errand(errand, _) => Done::Counted(errand.add(group)?),
-        Job::Reopen | Job::Wake => Done::Nothing,
+        Job::Switch(..) | Job::Reopen | Job::Wake => Done::Nothing,
     })
 }
 
