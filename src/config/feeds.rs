@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use toml::Spanned;
 use url::Url;
 
+use super::limits;
 use super::problem::Problem;
-use super::reading::{File, LONGEST_TIME, Reading};
+use super::reading::{File, Reading};
 use super::tls::is_of_this_machine;
 use super::value::Source;
 use super::written;
@@ -32,8 +32,7 @@ impl Reading<'_> {
                 "a URL here holds no user name or password; use auth.basic = { user = \"…\", password = { credential = \"NAME\" } }";
             self.problems.push(Problem::at_secret(file.path, file.text, w.url.span(), message));
         }
-        let fixed =
-            w.interval.as_ref().map(|_| self.time(file, w.interval.as_ref(), Duration::from_millis(50)..=LONGEST_TIME, self.pace.mean));
+        let fixed = w.interval.as_ref().map(|interval| self.time(file, Some(interval), &limits::INTERVAL.or(self.pace.mean)));
         if let Some(interval) = w.interval.as_ref().filter(|i| i.get_ref().0 < self.pace.min) {
             let message = format!("interval is shorter than [polling] min_interval ({})", humantime::format_duration(self.pace.min));
             self.problems.push(file.at(interval.span(), message));

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::limits;
 use super::problem::Problem;
-use super::reading::{File, LONGEST_TIME, Reading};
+use super::reading::{File, Reading};
 use super::value::{Source, Time};
 use super::written;
 use crate::secret::HeaderValue;
@@ -21,9 +22,6 @@ use crate::sink::{self, Target, exec, file, stdout};
 
 /// Bytes of the path of a unix socket (`sun_path` of unix(7), with its end).
 const LONGEST_SOCKET: usize = 107;
-
-/// How long an attempt may take if the file does not say.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a table says of acknowledgements.
 struct Agreed<'w> {
@@ -95,11 +93,11 @@ impl Reading<'_> {
             self.problems.push(file.at(written.span(), message));
         }
         let size = w.size.as_ref().map(|size| size.get_ref().0);
-        if let Some(written) = w.size.as_ref().filter(|size| size.get_ref().0 < 4096) {
+        if let Some(written) = w.size.as_ref().filter(|size| size.get_ref().0 < limits::ROTATE_SIZE) {
             self.problems.push(file.at(written.span(), "must be at least 4KiB"));
         }
-        let every = w.every.as_ref().map(|every| self.time(file, Some(every), Duration::from_secs(60)..=LONGEST_TIME, TIMEOUT));
-        let keep = w.keep.as_ref().map(|keep| self.number(file, Some(keep), 0..=100_000, 0));
+        let every = w.every.as_ref().map(|every| self.time(file, Some(every), &limits::ROTATE_EVERY.or(every.get_ref().0)));
+        let keep = w.keep.as_ref().map(|keep| self.number(file, Some(keep), &limits::ROTATE_KEEP.or(0)));
         file::Rotation { size, every, keep }
     }
 
@@ -113,12 +111,12 @@ impl Reading<'_> {
     }
 
     fn timeout(&mut self, file: &File<'_>, written: Option<&Spanned<Time>>) -> Duration {
-        self.time(file, written, Duration::from_millis(100)..=Duration::from_secs(86_400), TIMEOUT)
+        self.time(file, written, &limits::LINES_TIMEOUT)
     }
 
     fn terms(&mut self, file: &File<'_>, w: &Agreed<'_>) -> Terms {
         let timeout = self.timeout(file, w.timeout);
-        let max_age = self.time(file, w.max_age, Duration::ZERO..=LONGEST_TIME, Duration::from_secs(14 * 86_400));
+        let max_age = self.time(file, w.max_age, &limits::MAX_AGE);
         if let Some(written) = w.max_age.filter(|_| !max_age.is_zero() && max_age < timeout) {
             self.problems.push(file.at(written.span(), "max_age is shorter than one attempt may take (timeout); \"0s\" is for ever"));
         }
@@ -130,7 +128,7 @@ impl Reading<'_> {
             content: content(w.content),
             timeout,
             max_age: (!max_age.is_zero()).then_some(max_age),
-            max_in_flight: self.number(file, w.max_in_flight, 1..=1024, 16),
+            max_in_flight: self.number(file, w.max_in_flight, &limits::LINES_IN_FLIGHT),
         }
     }
 

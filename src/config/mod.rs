@@ -3,6 +3,7 @@
 mod changes;
 mod feeds;
 mod latin;
+mod limits;
 mod lines;
 pub mod opml;
 mod polling;

@@ -1,51 +1,45 @@
 //! `[polling]` and `[admin]`: times and numbers in their ranges, and in the right order.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
 use url::Url;
 
+use super::limits::{self, Bounds, Limits};
 use super::problem::Problem;
-use super::reading::{File, LONGEST_TIME, Reading};
+use super::reading::{File, Reading};
 use super::value::{Time, WebUrl};
 use super::{Polling, written};
 use crate::fetch;
 
 impl Reading<'_> {
-    /// A time within a range, else a complaint and the default.
-    pub(super) fn time(
-        &mut self,
-        file: &File<'_>,
-        written: Option<&Spanned<Time>>,
-        range: RangeInclusive<Duration>,
-        default: Duration,
-    ) -> Duration {
-        let Some(written) = written else { return default };
-        let time = written.get_ref().0;
-        if !range.contains(&time) {
-            let (from, to) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
+    /// A time, or the default; a complaint if it is not within the limits.
+    pub(super) fn time(&mut self, file: &File<'_>, written: Option<&Spanned<Time>>, limits: &Limits<Duration>) -> Duration {
+        let Some(written) = written else { return limits.default };
+        let (time, Bounds { least, most }) = (written.get_ref().0, limits.bounds);
+        if !limits.bounds.contains(time) {
+            let (from, to) = (humantime::format_duration(least), humantime::format_duration(most));
             self.problems.push(file.at(written.span(), format!("must be between {from} and {to}")));
         }
         time
     }
 
-    pub(super) fn number(&mut self, file: &File<'_>, written: Option<&Spanned<u32>>, range: RangeInclusive<u32>, default: u32) -> usize {
-        let number = written.map_or(default, |w| *w.get_ref());
-        if let Some(written) = written.filter(|_| !range.contains(&number)) {
-            self.problems.push(file.at(written.span(), format!("must be between {} and {}", range.start(), range.end())));
+    pub(super) fn number(&mut self, file: &File<'_>, written: Option<&Spanned<u32>>, limits: &Limits<u32>) -> usize {
+        let number = written.map_or(limits.default, |w| *w.get_ref());
+        if let Some(written) = written.filter(|_| !limits.bounds.contains(number)) {
+            let Bounds { least, most } = limits.bounds;
+            self.problems.push(file.at(written.span(), format!("must be between {least} and {most}")));
         }
         usize::try_from(number).unwrap_or(usize::MAX)
     }
 
     pub(super) fn pace(&mut self, file: &File<'_>, w: &written::Polling) {
-        let range = Duration::from_millis(50)..=LONGEST_TIME;
         let default = self.pace;
-        self.pace.min = self.time(file, w.min_interval.as_ref(), range.clone(), default.min);
-        self.pace.max = self.time(file, w.max_interval.as_ref(), range.clone(), default.max.max(self.pace.min));
-        self.pace.mean =
-            self.time(file, w.mean_interval.as_ref(), range, default.mean.clamp(self.pace.min, self.pace.max.max(self.pace.min)));
+        self.pace.min = self.time(file, w.min_interval.as_ref(), &limits::MIN_INTERVAL);
+        self.pace.max = self.time(file, w.max_interval.as_ref(), &limits::INTERVAL.or(default.max.max(self.pace.min)));
+        let mean = default.mean.clamp(self.pace.min, self.pace.max.max(self.pace.min));
+        self.pace.mean = self.time(file, w.mean_interval.as_ref(), &limits::INTERVAL.or(mean));
         let show = humantime::format_duration;
         if let Some(max) = w.max_interval.as_ref().filter(|max| max.get_ref().0 < self.pace.min) {
             let message = format!("max_interval is shorter than min_interval ({})", show(self.pace.min));
@@ -58,19 +52,18 @@ impl Reading<'_> {
     }
 
     pub(super) fn polling(&mut self, file: &File<'_>, w: &written::Polling) -> (Polling, fetch::Settings) {
-        let (seconds, default) = (Duration::from_secs, fetch::Settings::default());
         let polling = Polling {
-            max_in_flight: self.number(file, w.max_in_flight.as_ref(), 1..=4096, 64),
-            per_host: self.number(file, w.per_host.as_ref(), 1..=64, 1),
-            host_gap: self.time(file, w.host_gap.as_ref(), Duration::ZERO..=seconds(3600), seconds(1)),
-            max_entries: self.number(file, w.max_entries.as_ref(), 1..=50_000, 2000),
+            max_in_flight: self.number(file, w.max_in_flight.as_ref(), &limits::MAX_IN_FLIGHT),
+            per_host: self.number(file, w.per_host.as_ref(), &limits::PER_HOST),
+            host_gap: self.time(file, w.host_gap.as_ref(), &limits::HOST_GAP),
+            max_entries: self.number(file, w.max_entries.as_ref(), &limits::MAX_ENTRIES),
         };
-        let max_body = w.max_body.as_ref().map_or(default.max_body, |size| size.get_ref().0);
-        if let Some(written) = w.max_body.as_ref().filter(|_| !(1024..=1 << 30).contains(&max_body)) {
+        let max_body = w.max_body.as_ref().map_or(limits::MAX_BODY.default, |size| size.get_ref().0);
+        if let Some(written) = w.max_body.as_ref().filter(|_| !limits::MAX_BODY.bounds.contains(max_body)) {
             self.problems.push(file.at(written.span(), "must be between 1KiB and 1GiB"));
         }
         let settings = fetch::Settings {
-            timeout: self.time(file, w.timeout.as_ref(), Duration::from_millis(100)..=seconds(600), default.timeout),
+            timeout: self.time(file, w.timeout.as_ref(), &limits::TIMEOUT),
             max_body,
             per_host: polling.per_host,
             contact: w.contact.as_ref().map(|url| url.0.to_string()),
@@ -95,14 +88,13 @@ impl Reading<'_> {
     }
 
     pub(super) fn admin(&mut self, file: &File<'_>, admin: Option<&written::Admin>) -> (Option<std::net::SocketAddr>, Duration) {
-        let default = Duration::from_secs(30 * 86_400);
-        let Some(admin) = admin else { return (None, default) };
+        let Some(admin) = admin else { return (None, limits::RETENTION.default) };
         let listen = admin.listen.as_ref().map(|listen| *listen.get_ref());
         if let Some(address) = listen.filter(|a| !a.ip().is_loopback()) {
             self.warnings
                 .push(format!("[admin] listens on {address}: whoever reaches it can read your feeds, their URLs and their events"));
         }
-        (listen, self.time(file, admin.retention.as_ref(), Duration::from_secs(3600)..=10 * LONGEST_TIME, default))
+        (listen, self.time(file, admin.retention.as_ref(), &limits::RETENTION))
     }
 
     /// The names of `[admin]`, in lower case.

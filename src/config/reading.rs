@@ -5,26 +5,17 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use globset::Glob;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
+use super::limits::{self, LONGEST_NAME};
 use super::value::web_url;
 use super::{Config, Env, Problem, opml, written};
 use crate::domain::feed::Pace;
 use crate::fetch::Subscription;
 use crate::sink::{self, Target};
-
-/// The longest name of a feed or sink.
-const LONGEST_NAME: usize = 64;
-
-/// Daily backups that are kept.
-const MOST_BACKUPS: u32 = 365;
-
-/// The longest interval or age that is taken as meant.
-pub(super) const LONGEST_TIME: Duration = Duration::from_secs(400 * 86_400);
 
 type Feeds = BTreeMap<Spanned<String>, written::Feed>;
 type Sinks = BTreeMap<Spanned<String>, written::Sink>;
@@ -69,7 +60,8 @@ impl File<'_> {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(env: Env<'a>) -> Self {
-        let pace = Pace { fixed: None, min: Duration::from_secs(300), mean: Duration::from_secs(1800), max: Duration::from_secs(86_400) };
+        let (min, mean, max) = (limits::MIN_INTERVAL.default, limits::MEAN_INTERVAL.default, limits::MAX_INTERVAL.default);
+        let pace = Pace { fixed: None, min, mean, max };
         Self { env, problems: vec![], warnings: vec![], feeds: BTreeMap::new(), sinks: BTreeMap::new(), wanted: vec![], pace, plain: false }
     }
 
@@ -88,7 +80,7 @@ impl<'a> Reading<'a> {
         let (admin, retention) = self.admin(&file, w.admin.as_ref());
         let hosts = self.hosts(&file, w.admin.as_ref());
         let state_dir = self.state_dir(w.state_dir);
-        let backups = self.number(&file, w.backups.as_ref(), 0..=MOST_BACKUPS, 0);
+        let backups = self.number(&file, w.backups.as_ref(), &limits::BACKUPS);
         let feeds: Vec<_> = std::mem::take(&mut self.feeds).into_values().map(|(_, feed)| feed).collect();
         let sinks: Vec<_> = std::mem::take(&mut self.sinks).into_values().map(|(_, sink)| sink).collect();
         self.whole(&feeds, &sinks);

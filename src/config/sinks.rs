@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use globset::Glob;
 use regex::RegexSet;
 use toml::Spanned;
 
+use super::limits;
 use super::reading::{File, Reading, Wanted};
 use super::written;
 use crate::domain::delivery::{Order, SinkId};
@@ -25,7 +25,7 @@ impl Reading<'_> {
         let events = self.events(file, w.events);
         let rate = w.rate.and_then(|rate| {
             let Rate { per, burst } = Rate { per: rate.get_ref().per.0, burst: rate.get_ref().burst };
-            if per.is_zero() || per > Duration::from_secs(86_400) || !(1..=100_000).contains(&burst) {
+            if per.is_zero() || per > limits::LONGEST_PER || !limits::BURST.bounds.contains(burst) {
                 self.problems.push(file.at(rate.span(), "rate is one event each `per` (up to a day), and `burst` (1 to 100000) at once"));
                 return None;
             }

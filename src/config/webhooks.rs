@@ -1,13 +1,12 @@
 //! `[sinks.*.webhook]`: where events are sent, and in which form.
 
-use std::time::Duration;
-
 use toml::Spanned;
 use url::Url;
 
+use super::limits;
 use super::lines::content;
 use super::problem::Problem;
-use super::reading::{File, LONGEST_TIME, Reading};
+use super::reading::{File, Reading};
 use super::value::{Name, Source, web_url};
 use super::written::{self, Preset, Signature};
 use crate::domain::delivery::Batch;
@@ -19,23 +18,17 @@ use crate::sink::{self, Scheme, presets, webhook};
 const CLOUDEVENT: &str = "application/cloudevents+json";
 const CLOUDEVENTS: &str = "application/cloudevents-batch+json";
 
-/// Events of one request at most, and how long the first waits for others.
-const MOST_AT_ONCE: u16 = 100;
-const DEFAULT_WAIT: Duration = Duration::from_secs(5);
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
-
 /// A key, what is written for it, and the presets that have it.
 type Key<'w> = (&'static str, &'w Option<Spanned<Name>>, &'static [Preset]);
 
 impl Reading<'_> {
     pub(super) fn webhook(&mut self, file: &File<'_>, name: &str, w: written::Webhook, events: &[EventKind]) -> webhook::Options {
-        let seconds = Duration::from_secs;
-        let timeout = self.time(file, w.timeout.as_ref(), Duration::from_millis(100)..=seconds(600), seconds(30));
-        let max_age = self.time(file, w.max_age.as_ref(), Duration::ZERO..=LONGEST_TIME, seconds(14 * 86_400));
+        let timeout = self.time(file, w.timeout.as_ref(), &limits::TIMEOUT);
+        let max_age = self.time(file, w.max_age.as_ref(), &limits::MAX_AGE);
         if let Some(written) = w.max_age.as_ref().filter(|_| !max_age.is_zero() && max_age < timeout) {
             self.problems.push(file.at(written.span(), "max_age is shorter than one attempt may take (timeout); \"0s\" is for ever"));
         }
-        let max_in_flight = self.number(file, w.max_in_flight.as_ref(), 1..=1024, 8);
+        let max_in_flight = self.number(file, w.max_in_flight.as_ref(), &limits::WEBHOOK_IN_FLIGHT);
         let signature = self.signature(file, w.signature.as_ref(), &w.secrets);
         let secrets = self.signing_secrets(file, &w.secrets, signature);
         let preset = self.preset(file, &w);
@@ -73,8 +66,8 @@ impl Reading<'_> {
 
     fn batch(&mut self, file: &File<'_>, w: &written::Webhook) -> Option<Batch> {
         let written = w.batch.as_ref()?;
-        let (max, wait) = (written.get_ref().max, written.get_ref().wait.map_or(DEFAULT_WAIT, |wait| wait.0));
-        if !(2..=MOST_AT_ONCE).contains(&max) || wait > LONGEST_WAIT {
+        let (max, wait) = (written.get_ref().max, written.get_ref().wait.map_or(limits::BATCH_WAIT.default, |wait| wait.0));
+        if !limits::BATCH.contains(max) || !limits::BATCH_WAIT.bounds.contains(wait) {
             self.problems.push(
                 file.at(written.span(), "a batch is 2 to 100 events (max), the first of which waits (wait) up to 10 minutes for others"),
             );

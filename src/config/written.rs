@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::limits::BURST;
 use super::value::{Backlog, Name, Network, Size, Source, Text, Time, WebUrl};
 
 /// `feedwire.toml`.
@@ -132,12 +133,12 @@ pub(super) enum Duplicates {
 #[serde(deny_unknown_fields)]
 pub(super) struct Rate {
     pub(super) per: Time,
-    #[serde(default = "one")]
+    #[serde(default = "burst")]
     pub(super) burst: u32,
 }
 
-fn one() -> u32 {
-    1
+fn burst() -> u32 {
+    BURST.default
 }
 
 /// `filter`
