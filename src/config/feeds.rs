@@ -5,14 +5,13 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use toml::Spanned;
 use url::Url;
 
 use super::limits;
 use super::problem::Problem;
 use super::reading::{File, Reading};
 use super::tls::is_of_this_machine;
-use super::value::Source;
+use super::value::{Source, Spanned};
 use super::written;
 use crate::domain::feed::{Backlog, Feed, FeedId};
 use crate::fetch::{self, Auth, Subscription};

@@ -7,12 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use toml::Spanned;
-
 use super::limits;
 use super::problem::Problem;
 use super::reading::{File, Reading};
-use super::value::{Source, Time};
+use super::value::{Source, Spanned, Time};
 use super::written;
 use crate::secret::HeaderValue;
 use crate::sink::ndjson::{Ack, Terms};

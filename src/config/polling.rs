@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use toml::Spanned;
 use url::Url;
 
 use super::limits::{self, Bounds, Limits};
 use super::problem::Problem;
 use super::reading::{File, Reading};
-use super::value::{Time, WebUrl};
+use super::value::{Spanned, Time, WebUrl};
 use super::{Polling, written};
 use crate::fetch;
 

@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use globset::Glob;
 use serde::de::DeserializeOwned;
-use toml::Spanned;
 
 use super::limits::{self, LONGEST_NAME};
-use super::value::web_url;
+use super::value::{Spanned, web_url};
 use super::{Config, Env, Problem, opml, written};
 use crate::domain::feed::Pace;
 use crate::fetch::Subscription;

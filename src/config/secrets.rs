@@ -4,11 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use toml::Spanned;
-
 use super::problem::Problem;
 use super::reading::{File, Reading};
-use super::value::Source;
+use super::value::{Source, Spanned};
 use crate::secret::Secret;
 
 impl Reading<'_> {

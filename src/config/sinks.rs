@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use globset::Glob;
 use regex::RegexSet;
-use toml::Spanned;
 
 use super::limits;
 use super::reading::{File, Reading, Wanted};
+use super::value::Spanned;
 use super::written;
 use crate::domain::delivery::{Order, SinkId};
 use crate::domain::event::EventKind;

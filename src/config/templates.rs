@@ -3,11 +3,9 @@
 use std::fs;
 use std::ops::Range;
 
-use toml::Spanned;
-
 use super::problem::Problem;
 use super::reading::{File, Reading};
-use super::value::Text;
+use super::value::{Spanned, Text};
 use crate::domain::event::EventKind;
 use crate::sink::payload::Content;
 use crate::sink::template::{Template, TemplateError};

@@ -4,12 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use toml::Spanned;
 use url::{Host, Url};
 
 use super::problem::Problem;
 use super::reading::{File, Reading};
-use super::value::Source;
+use super::value::{Source, Spanned};
 use super::written;
 use crate::http::client_cert::{ClientCertificate, ClientCertificateError};
 use crate::http::trust::{Authority, Trust};

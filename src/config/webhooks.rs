@@ -1,13 +1,12 @@
 //! `[sinks.*.webhook]`: where events are sent, and in which form.
 
-use toml::Spanned;
 use url::Url;
 
 use super::limits;
 use super::lines::content;
 use super::problem::Problem;
 use super::reading::{File, Reading};
-use super::value::{Name, Source, web_url};
+use super::value::{Name, Source, Spanned, web_url};
 use super::written::{self, Preset, Signature};
 use crate::domain::delivery::Batch;
 use crate::domain::event::EventKind;

@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::limits::BURST;
-use super::value::{Backlog, Name, Network, Size, Source, Text, Time, WebUrl};
+use super::value::{Backlog, Name, Network, Size, Source, Spanned, Text, Time, WebUrl};
 
 /// `feedwire.toml`.
 #[derive(Debug, Default, Deserialize)]
