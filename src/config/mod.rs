@@ -9,6 +9,8 @@ pub mod opml;
 mod polling;
 mod problem;
 mod reading;
+#[cfg(test)]
+mod schema;
 mod secrets;
 mod sinks;
 mod templates;
@@ -16,6 +18,8 @@ mod tls;
 mod value;
 mod webhooks;
 mod written;
+mod written_lines;
+mod written_sinks;
 
 use std::ffi::OsString;
 use std::fmt;

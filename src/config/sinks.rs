@@ -18,7 +18,7 @@ use crate::sink::presets::Preset;
 use crate::sink::{self, Rate, Target};
 
 /// The tables of which a sink has one.
-const WAYS: [&str; 6] = ["stdout", "webhook", "exec", "unix", "tcp", "file"];
+pub(super) const WAYS: [&str; 6] = ["stdout", "webhook", "exec", "unix", "tcp", "file"];
 
 impl Reading<'_> {
     pub(super) fn sink(&mut self, file: &File<'_>, name: &Spanned<String>, w: written::Sink) -> Option<sink::Options> {

@@ -353,4 +353,4 @@ fn a_hundred_thousand_feeds_are_no_matter() {
 }
 
 #[path = "schema_tests.rs"]
-mod schema;
+mod schema_tests;

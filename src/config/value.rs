@@ -12,8 +12,9 @@ use url::Url;
 
 /// A value with where it stands. [`toml::Spanned`] in a type of our own, which can be told more traits.
 #[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(description = ""))]
 #[serde(transparent)]
-pub(super) struct Spanned<T>(toml::Spanned<T>);
+pub(super) struct Spanned<T>(#[cfg_attr(test, schemars(with = "T"))] toml::Spanned<T>);
 
 impl<T> Spanned<T> {
     pub(super) fn span(&self) -> Range<usize> {
@@ -31,6 +32,8 @@ impl<T> Spanned<T> {
 
 /// A duration such as `"30m"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String"))]
+#[cfg_attr(test, schemars(extend("pattern" = "^[0-9]", "examples" = ["30s", "5m", "12h", "2d"])))]
 pub(super) struct Time(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Time {
@@ -43,6 +46,8 @@ impl<'de> Deserialize<'de> for Time {
 
 /// A number of bytes such as `"10MiB"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String"))]
+#[cfg_attr(test, schemars(extend("pattern" = r"^\s*[0-9]+\s*(B|[kKMG]B|[KMG]iB)?\s*$", "examples" = ["512KiB", "10MiB"])))]
 pub(super) struct Size(pub(super) u64);
 
 impl<'de> Deserialize<'de> for Size {
@@ -71,6 +76,8 @@ fn size(text: &str) -> Option<u64> {
 
 /// An absolute http or https URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String"))]
+#[cfg_attr(test, schemars(extend("format" = "uri", "pattern" = "^https?://")))]
 pub(super) struct WebUrl(pub(super) Url);
 
 impl<'de> Deserialize<'de> for WebUrl {
@@ -90,6 +97,8 @@ pub(super) fn web_url(text: &str) -> Result<Url, String> {
 
 /// A network such as `"127.0.0.0/8"`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String"))]
+#[cfg_attr(test, schemars(extend("examples" = ["127.0.0.0/8", "fd00::/8"])))]
 pub(super) struct Network(pub(super) IpNet);
 
 impl<'de> Deserialize<'de> for Network {
@@ -103,6 +112,11 @@ impl<'de> Deserialize<'de> for Network {
 
 /// `"none"`, `"all"` or a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "serde_json::Value"))]
+#[cfg_attr(test, schemars(extend("default" = "none", "anyOf" = [
+    { "description": "Nothing of it, or all.", "enum": ["none", "all"] },
+    { "description": "This many of the newest.", "type": "integer", "minimum": 0 },
+])))]
 pub(super) struct Backlog(pub(super) crate::domain::feed::Backlog);
 
 impl<'de> Deserialize<'de> for Backlog {
@@ -134,6 +148,8 @@ impl<'de> Deserialize<'de> for Backlog {
 
 /// What a chat service calls a place: text, or a number, which some write without quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String"))]
+#[cfg_attr(test, schemars(extend("type" = ["string", "integer"])))]
 pub(super) struct Name(pub(super) String);
 
 impl<'de> Deserialize<'de> for Name {
@@ -160,11 +176,16 @@ impl<'de> Deserialize<'de> for Name {
 
 /// A template: as written in the file, or `{ file = "PATH" }`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename_all = "lowercase"))]
 pub(super) enum Text {
-    /// In the file.
+    /// `{ file = "PATH" }`
+    File(
+        /// The path of the template, relative to this file.
+        PathBuf,
+    ),
+    /// The template itself.
+    #[cfg_attr(test, schemars(untagged))]
     Literal(String),
-    /// In a file of its own.
-    File(PathBuf),
 }
 
 impl<'de> Deserialize<'de> for Text {
@@ -200,6 +221,7 @@ impl<'de> Deserialize<'de> for Text {
 
 /// Where a value is: in the file, or, for secrets, elsewhere.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "serde_json::Value", transform = super::schema::secret))]
 pub(super) enum Source {
     /// As written in the file.
     Literal(String),
