@@ -4,9 +4,9 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-use tracing::field::Field;
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::field::{MakeExt, RecordFields};
 use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::fmt::format::{self, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
@@ -52,10 +52,7 @@ where
 {
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
         Format::Json => Box::new(lines::layer().json().with_writer(Escaping(writer))),
-        Format::Text { colours } => {
-            let fields = format::debug_fn(field).delimited(" ");
-            Box::new(lines::layer().with_ansi(colours).with_target(false).fmt_fields(fields).with_writer(writer))
-        }
+        Format::Text { colours } => Box::new(lines::layer().with_ansi(colours).with_target(false).fmt_fields(Logfmt).with_writer(writer)),
         Format::Journal => {
             let fields = format::debug_fn(field).delimited(" ");
             let line = Prioritised(format::format().with_ansi(false).with_level(false).with_target(false).without_time());
@@ -66,13 +63,56 @@ where
     tracing_subscriber::registry().with(layer).with(filter).with(ours)
 }
 
-/// One field, on one line.
+/// One field of a line for the journal.
 fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let value = harmless(&format!("{value:?}"));
     match field.name() {
         "message" => writer.write_str(&value),
-        name if writer.has_ansi_escapes() => write!(writer, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m{value}"),
         name => write!(writer, "{name}={value}"),
+    }
+}
+
+/// The sentence, and after it the fields as logfmt has them, so that a program can split what people read.
+struct Logfmt;
+
+impl<'w> FormatFields<'w> for Logfmt {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut visitor = LogfmtVisitor { writer, separator: "", result: Ok(()) };
+        fields.record(&mut visitor);
+        visitor.result
+    }
+}
+
+struct LogfmtVisitor<'w> {
+    writer: Writer<'w>,
+    separator: &'static str,
+    result: fmt::Result,
+}
+
+impl LogfmtVisitor<'_> {
+    fn write(&mut self, name: &str, value: &str) -> fmt::Result {
+        let value = harmless(value);
+        self.writer.write_str(std::mem::replace(&mut self.separator, " "))?;
+        match name {
+            "message" => return self.writer.write_str(&value),
+            name if self.writer.has_ansi_escapes() => write!(self.writer, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m")?,
+            name => write!(self.writer, "{name}=")?,
+        }
+        if value.is_empty() || value.contains(|c: char| c.is_whitespace() || matches!(c, '=' | '"')) {
+            write!(self.writer, "\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+        } else {
+            self.writer.write_str(&value)
+        }
+    }
+}
+
+impl Visit for LogfmtVisitor<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.result = self.result.and_then(|()| self.write(field.name(), value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.result = self.result.and_then(|()| self.write(field.name(), &format!("{value:?}")));
     }
 }
 
@@ -188,6 +228,27 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("<4>It said: x <3>ERROR forged"), "{text}");
         assert_eq!(lines[1], "<6>Об’єкт є ї ґ count=1");
+    }
+
+    /// What text lines say after the time and the level.
+    fn said(colours: bool, say: impl FnOnce()) -> String {
+        let paper = Paper::default();
+        let on = paper.clone();
+        tracing::subscriber::with_default(subscriber("info".parse().unwrap(), Format::Text { colours }, move || on.clone()), say);
+        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        text.split_once("INFO").unwrap().1.trim().to_owned()
+    }
+
+    #[test]
+    fn fields_of_text_can_be_told_apart() {
+        let text = said(false, || {
+            let (error, words) = ("the answer was \"500\": a=b\n\\o/", vec![1, 2]);
+            tracing::info!(sink = %"partner", %error, why = "gone", said = "a b", empty = "", equals = %"a=b", path = %"C:\\x", n = 5, ?words, "It failed.");
+        });
+        let expected = r#"It failed. sink=partner error="the answer was \"500\": a=b \\o/" why=gone said="a b" empty="" equals="a=b" path=C:\x n=5 words="[1, 2]""#;
+        assert_eq!(text, expected);
+        let text = said(true, || tracing::info!(said = "a \u{1b}[31mb", "It failed."));
+        assert!(text.ends_with("\u{1b}[3msaid\u{1b}[0m\u{1b}[2m=\u{1b}[0m\"a  [31mb\""), "{text:?}");
     }
 
     #[test]
