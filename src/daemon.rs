@@ -194,7 +194,7 @@ async fn compacted(store: Store) {
 }
 
 fn summary(config: &Config) -> String {
-    format!("{} feeds, {} sinks", config.feeds.len(), config.sinks.len())
+    format!("{}, {}", log::counted(config.feeds.len(), "feed"), log::counted(config.sinks.len(), "sink"))
 }
 
 async fn serve(servers: &mut JoinSet<()>, board: &Arc<Board>, start: &Start) -> Result<(), DaemonError> {

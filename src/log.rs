@@ -1,6 +1,7 @@
 //! What log lines have in common.
 
 use std::error::Error;
+use std::fmt::Display;
 
 pub mod lines;
 
@@ -24,9 +25,27 @@ pub fn harmless(text: &str) -> String {
     text.chars().filter(|c| !bidi(*c)).map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
 }
 
+/// A number of things, for people: `1 feed`, `2 feeds`, `3 entries`. A number that is written already is taken as it is.
+#[must_use]
+pub fn counted(number: impl Display, noun: &str) -> String {
+    let number = number.to_string();
+    match noun.strip_suffix('y') {
+        _ if number == "1" => format!("1 {noun}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {noun}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_and_nouns_agree() {
+        let said: Vec<_> = [0, 1, 2].into_iter().flat_map(|n| [counted(n, "feed"), counted(n, "entry")]).collect();
+        assert_eq!(said, ["0 feeds", "0 entries", "1 feed", "1 entry", "2 feeds", "2 entries"]);
+        assert_eq!(counted("1,000", "dead letter"), "1,000 dead letters");
+    }
 
     #[test]
     fn feed_text_forges_nothing_on_a_terminal() {

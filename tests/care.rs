@@ -190,7 +190,7 @@ async fn a_feed_that_has_lost_its_memory_marks_and_tells_only_what_comes_then() 
     lose_memory(&home);
     assert_eq!(store(&home, &["check"]).await.0, 1);
     let (code, said) = store(&home, &["rebuild"]).await;
-    assert!(code == 0 && said.contains("the next poll of 1 feeds only marks"), "{code} {said}");
+    assert!(code == 0 && said.contains("the next poll of 1 feed only marks"), "{code} {said}");
     let _daemon = home.start().await;
     publisher.read().await;
     publisher.read().await;

@@ -30,7 +30,7 @@ async fn d34_a_replay_repeats_ids_in_order_and_says_so() {
     receiver.down().await;
     let after = first[1].event.str("/sequence").to_owned();
     let (code, said) = home.ctl(&["replay", "hook", "--after", &after]).await;
-    assert_eq!((code, said.as_str()), (0, "3 events are sent to \"hook\" once more, behind its news"));
+    assert_eq!((code, said.as_str()), (0, "3 events will be sent to \"hook\" once more, behind its news"));
     daemon.kill();
     publisher.publish(1);
     receiver.up().await;
@@ -41,7 +41,7 @@ async fn d34_a_replay_repeats_ids_in_order_and_says_so() {
     assert_eq!(again[0].body, first[2].body, "the very event");
     assert!(again.iter().all(|a| a.header("feedwire-replay") == "true" && !a.headers.contains_key("feedwire-lane-seq")));
     assert_eq!(news[0].header("feedwire-lane-seq"), "6", "a replay leaves no hole in the lane");
-    assert_eq!(home.ctl(&["replay", "hook", "--since", "1h"]).await.1, "6 events are sent to \"hook\" once more, behind its news");
+    assert_eq!(home.ctl(&["replay", "hook", "--since", "1h"]).await.1, "6 events will be sent to \"hook\" once more, behind its news");
     receiver.acknowledged(15).await;
 }
 
@@ -242,7 +242,7 @@ async fn d37_a_sink_that_is_taken_out_keeps_its_events_until_it_is_forgotten() {
     publisher.publish(1);
     kept.acknowledged(3).await;
     reconfigure(&config, 4).await;
-    let told = "\"gone\" is forgotten, with 1 events that waited and 0 dead letters";
+    let told = "\"gone\" is forgotten, with 1 event that waited and 0 dead letters";
     assert_eq!(home.ctl(&["forget", "gone"]).await, (0, told.into()));
     assert_eq!(home.ctl(&["forget", "gone"]).await.0, 65);
     assert!(!home.ctl(&["sinks"]).await.1.contains("gone"));

@@ -98,7 +98,13 @@ pub(super) async fn backup(State(board): State<Arc<Board>>, Query(BackupOrder { 
     let instance = board.panel().poller.instance.clone();
     match board.store.backup(&file, &instance, clock::now()).await {
         Ok(done) => {
-            let text = format!("{}: {} rows, {} bytes, up to sequence {}\n", file.display(), done.rows, done.bytes, done.sequence);
+            let text = format!(
+                "{}: {}, {}, up to sequence {}\n",
+                file.display(),
+                log::counted(done.rows, "row"),
+                log::counted(done.bytes, "byte"),
+                done.sequence
+            );
             (StatusCode::OK, text)
         }
         Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", log::chain(&e))),

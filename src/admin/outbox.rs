@@ -16,7 +16,7 @@ use crate::deliver::Deliverer;
 use crate::domain::delivery::DeadLetter;
 use crate::domain::event::EventKind;
 use crate::domain::time::Timestamp;
-use crate::log;
+use crate::log::{self, counted};
 use crate::store::{Since, Store, StoreError};
 
 /// Dead letters on one page, and read at a time.
@@ -99,7 +99,7 @@ pub(super) async fn replay(State(board): State<Arc<Board>>, Query(order): Query<
     match board.store.replay(&sink.route, since, now).await {
         Ok(count) => {
             sink.wake();
-            (StatusCode::OK, format!("{count} events are sent to {:?} once more, behind its news\n", order.sink))
+            (StatusCode::OK, format!("{} will be sent to {:?} once more, behind its news\n", counted(count, "event"), order.sink))
         }
         Err(e) => broken(&e),
     }
@@ -250,7 +250,10 @@ pub(super) async fn forget(State(board): State<Arc<Board>>, Query(order): Query<
     let Some((id, number)) = known else { return no_sink(&order.sink) };
     let (waiting, dead) = board.store.backlog(number);
     match board.store.forget(id, number).await {
-        Ok(()) => (StatusCode::OK, format!("{:?} is forgotten, with {waiting} events that waited and {dead} dead letters\n", order.sink)),
+        Ok(()) => (StatusCode::OK, {
+            let (waiting, dead) = (counted(waiting, "event"), counted(dead, "dead letter"));
+            format!("{:?} is forgotten, with {waiting} that waited and {dead}\n", order.sink)
+        }),
         Err(e) => broken(&e),
     }
 }

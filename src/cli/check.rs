@@ -12,6 +12,7 @@ use super::Failure;
 use crate::config::{self, Config, Env, Polling};
 use crate::domain::feed::FeedId;
 use crate::fetch::{Answer, Content, Fetcher, Subscription};
+use crate::log::{self, counted};
 use crate::parse;
 use crate::sink::ndjson::Ack;
 use crate::sink::{Options, Sink, Target};
@@ -36,12 +37,11 @@ pub async fn run(path: &Path, env: Env<'_>, online: bool, out: &mut impl Write) 
 fn summary(path: &Path, config: &Config) -> String {
     let sinks: Vec<_> = config.sinks.iter().map(describe).collect();
     let warnings: String = config.warnings.iter().map(|w| format!("warning: {w}\n")).collect();
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     format!(
         "{warnings}{} is good: {}, {} ({}); state in {}\n",
         path.display(),
-        count(config.feeds.len(), "feed"),
-        count(config.sinks.len(), "sink"),
+        counted(config.feeds.len(), "feed"),
+        counted(config.sinks.len(), "sink"),
         sinks.join(", "),
         config.state_dir.display()
     )
@@ -66,7 +66,7 @@ fn describe(options: &Options) -> String {
 
 /// Asks every feed once: many hosts at the same time, each host one feed after the other. Nothing is stored or delivered.
 async fn ask(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
-    let fetcher = Arc::new(Fetcher::new(&config.fetch).map_err(|e| Failure::runtime(crate::log::chain(&e)))?);
+    let fetcher = Arc::new(Fetcher::new(&config.fetch).map_err(|e| Failure::runtime(log::chain(&e)))?);
     let mut hosts = BTreeMap::<_, Vec<Subscription>>::new();
     for subscription in config.feeds.iter() {
         let host = url::Url::parse(&subscription.feed.url).ok().and_then(|url| url.host_str().map(str::to_owned));
@@ -93,7 +93,7 @@ async fn ask(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
             ended = asking.join_next() => if ended.is_none() { break },
         }
     }
-    if failures == 0 { Ok(()) } else { Err(Failure::runtime(format!("{failures} of {} feeds failed", config.feeds.len()))) }
+    if failures == 0 { Ok(()) } else { Err(Failure::runtime(format!("{failures} of {} failed", counted(config.feeds.len(), "feed")))) }
 }
 
 async fn ask_host(
@@ -121,5 +121,5 @@ fn read(answer: Answer, max_entries: usize) -> Result<String, String> {
     let url = Some(&*answer.validators.url);
     let source = parse::Source { bytes: &bytes, content_type: content_type.as_deref(), url, max_entries };
     let document = parse::parse(&source, &Default::default()).map_err(|e| source.explain(&e))?;
-    Ok(format!("{} entries, {:?}", document.entries.len(), document.head.title.unwrap_or_default()))
+    Ok(format!("{}, {:?}", counted(document.entries.len(), "entry"), document.head.title.unwrap_or_default()))
 }

@@ -32,7 +32,7 @@ pub async fn run(args: &DiscoverArgs, out: &mut impl Write) -> Result<(), Failur
         if args.json {
             serde_json::json!({ "url": feed.url, "title": feed.title, "entries": feed.entries }).to_string()
         } else {
-            format!("{}  {} ({} entries)", feed.url, feed.title.as_deref().unwrap_or("(no title)"), feed.entries)
+            format!("{}  {} ({})", feed.url, feed.title.as_deref().unwrap_or("(no title)"), log::counted(feed.entries, "entry"))
         }
     };
     let printed = found.iter().try_for_each(|feed| writeln!(out, "{}", line(feed)));

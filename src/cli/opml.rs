@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Failure, ImportArgs, print};
 use crate::config::opml::{self, Import};
 use crate::config::{self, Configured, Env};
+use crate::log::counted;
 use crate::parse;
 
 /// Prints the feeds of a file as a part of a configuration, or writes them into a file; says on `err` what the operator should know.
@@ -49,12 +50,12 @@ pub fn import(
     match output {
         _ if feeds.is_empty() => say("there is nothing to add"),
         None => {
-            say(&format!("{} to add", count(feeds.len())));
+            say(&format!("{} to add", counted(feeds.len(), "feed")));
             print(out, text.as_bytes())?;
         }
         Some(path) => {
             write(path, &text, args.force)?;
-            say(&format!("wrote {} to {}", count(feeds.len()), path.display()));
+            say(&format!("wrote {} to {}", counted(feeds.len(), "feed"), path.display()));
             if let Some(main) = main
                 && config::feeds(&main, env).is_ok_and(|feeds| !feeds.iter().any(|feed| same(path, &feed.file)))
             {
@@ -72,10 +73,6 @@ pub fn import(
 pub fn export(named: Option<&Path>, env: Env<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let feeds = config::find(named, env).and_then(|path| config::feeds(&path, env)).map_err(|e| Failure::new(78, e.to_string()))?;
     print(out, opml::write(&feeds).as_bytes())
-}
-
-fn count(feeds: usize) -> String {
-    format!("{feeds} feed{}", if feeds == 1 { "" } else { "s" })
 }
 
 fn exists(path: &Path) -> Failure {

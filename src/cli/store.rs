@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Failure, StoreArgs, StoreCommand};
+use crate::clock;
 use crate::config::{self, Env};
+use crate::log::{self, counted};
 use crate::store::{self, Rebuilt, Restored, Stats, StoreError};
-use crate::{clock, log};
 
 /// Does what is asked with the state of a configuration.
 ///
@@ -19,7 +20,7 @@ pub fn run(args: &StoreArgs, path: &Path, env: Env<'_>, out: &mut impl Write) ->
     let said = match &args.command {
         StoreCommand::Backup { file } => {
             let done = store::backup(dir, file, &config.instance, clock::now()).map_err(failure)?;
-            format!("{}: {} rows, {}, up to sequence {}\n", file.display(), done.rows, size(done.bytes), done.sequence)
+            format!("{}: {}, {}, up to sequence {}\n", file.display(), counted(done.rows, "row"), size(done.bytes), done.sequence)
         }
         StoreCommand::Restore { file, force } => {
             let done = store::restore(dir, file, *force).map_err(failure)?;
@@ -82,7 +83,8 @@ fn silence() {
 
 fn restored(done: &Restored, dir: &Path, instance: &str) -> String {
     let Restored { rows, made, sequence, goes_on_after, .. } = done;
-    let mut said = format!("the backup of {made} is the state in {} now: {rows} rows, up to sequence {sequence}\n", dir.display());
+    let mut said =
+        format!("the backup of {made} is the state in {} now: {}, up to sequence {sequence}\n", dir.display(), counted(rows, "row"));
     said += &format!("sequences go on after {goes_on_after}, so that no consumer's cursor lies beyond what is to come\n");
     if done.instance != instance {
         said += &format!(
@@ -97,7 +99,7 @@ fn restored(done: &Restored, dir: &Path, instance: &str) -> String {
 }
 
 fn rebuilt(done: &Rebuilt) -> String {
-    let mut said = format!("rebuilt: {} rows\n", done.rows);
+    let mut said = format!("rebuilt: {}\n", counted(done.rows, "row"));
     for (table, rows) in &done.lost {
         said += &format!("lost: {rows} of the {table} table\n");
     }
@@ -108,8 +110,10 @@ fn rebuilt(done: &Rebuilt) -> String {
         said += "lost: the newest commits; what was told after them and is still in its feed is told again, with the same ids\n";
     }
     if done.marked > 0 {
-        said +=
-            &format!("the next poll of {} feeds only marks what it finds, for what they have told is not known for certain\n", done.marked);
+        said += &format!(
+            "the next poll of {} only marks what it finds, for what was told of it is not known for certain\n",
+            counted(done.marked, "feed")
+        );
     }
     if !done.lost.is_empty() || !done.broken.is_empty() || done.older {
         said += &format!("sequences go on after {}\n", done.goes_on_after);

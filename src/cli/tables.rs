@@ -5,18 +5,19 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::feed::Condition;
-use crate::log::harmless;
+use crate::log::{counted, harmless};
+
 /// For people: the daemon in a line, sinks, and the feeds with trouble first.
 pub(super) fn table(status: &Value, feeds: &[Value], sinks: &Value) -> String {
     let mut lines = vec![format!(
-        "feedwire {} ({}), up {}, store {}, {} feeds, {} polls, {} events",
+        "feedwire {} ({}), up {}, store {}, {}, {}, {}",
         text(part(status, "version")),
         text(part(status, "instance")),
         humantime::format_duration(Duration::from_secs(part(status, "uptime_seconds").as_u64().unwrap_or(0))),
         text(part(status, "store")),
-        text(part(status, "feeds")),
-        text(part(status, "polls")),
-        text(part(status, "sequence")).trim_start_matches('0').parse().unwrap_or(0u64),
+        counted(text(part(status, "feeds")), "feed"),
+        counted(text(part(status, "polls")), "poll"),
+        counted(text(part(status, "sequence")).trim_start_matches('0').parse().unwrap_or(0u64), "event"),
     )];
     lines.push(String::new());
     lines.join("\n") + "\n" + &table_of_sinks(sinks) + "\n" + &table_of_feeds(feeds)
@@ -43,7 +44,7 @@ pub(super) fn table_of_feeds(feeds: &[Value]) -> String {
 fn remarks(feed: &Value) -> String {
     let error = part(feed, "last_error").as_str().map(harmless);
     let insecure = (part(feed, "insecure") == true).then(|| "insecure".to_owned());
-    let held = part(part(feed, "flood"), "held").as_u64().map(|held| format!("{held} entries held back"));
+    let held = part(part(feed, "flood"), "held").as_u64().map(|held| format!("{} held back", counted(held, "entry")));
     let repairs = part(feed, "repairs").as_object().into_iter().flatten();
     let repairs = repairs.map(|(fault, count)| format!("mended: {} ×{count}", harmless(fault)));
     let moved = part(feed, "moved_to").as_str().map(|to| format!("moved to {}", harmless(to)));
@@ -93,11 +94,11 @@ pub(super) fn told(story: &Value) -> String {
     for chapter in found {
         let of = |key: &str| text(part(chapter, key));
         lines.push(format!(
-            "\n{}: first seen {}, published {}, changed {} times",
+            "\n{}: first seen {}, published {}, changed {}",
             of("feed"),
             of("first_seen"),
             of("published"),
-            of("revision")
+            counted(of("revision"), "time")
         ));
         lines.push(match part(chapter, "last_seen") {
             Value::Null => "  it is in the last document".to_owned(),
@@ -155,6 +156,8 @@ mod tests {
             " ".repeat(long.len() - 1)
         );
         assert_eq!(table_of_feeds(&feeds), expected);
+        let status = json!({"version": "1.2.3", "instance": "main", "uptime_seconds": 60, "store": "ok", "feeds": 1, "polls": 0, "sequence": "0001"});
+        assert!(table(&status, &[], &json!({})).starts_with("feedwire 1.2.3 (main), up 1m, store ok, 1 feed, 0 polls, 1 event\n"));
         let sinks = json!({"sinks": [{"id": "hook", "state": "open", "waiting": 12, "dead": 0, "delivered": 3, "last_error": "the answer was 500"}]});
         assert_eq!(
             table_of_sinks(&sinks),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Config;
+use crate::log::counted;
 
 /// So many names are told of each kind of change; the rest is counted.
 const NAMES: usize = 8;
@@ -36,7 +37,7 @@ fn compare<T: PartialEq>(what: &str, before: BTreeMap<&str, &T>, after: BTreeMap
     let changed: Vec<_> = after.iter().filter(differs).map(|(name, _)| *name).collect();
     let parts = [("new", new), ("gone", gone), ("changed", changed)];
     let parts: Vec<_> = parts.into_iter().filter(|(_, names)| !names.is_empty()).map(|(how, names)| list(how, &names)).collect();
-    let all = format!("{} {what}{}", after.len(), if after.len() == 1 { "" } else { "s" });
+    let all = counted(after.len(), what);
     if parts.is_empty() { format!("{all}, as before") } else { format!("{all}: {}", parts.join(", ")) }
 }
 

@@ -3,6 +3,7 @@
 
 use super::lex::{Lexer, Tag, Token, local};
 use super::{decode, entities};
+use crate::log::counted;
 
 /// Outlines in each other; the names of deeper ones are no tags.
 const DEEPEST: usize = 64;
@@ -149,7 +150,7 @@ impl Reading {
         if !self.closed {
             self.opml.damage.push("it ends before </opml>: the rest was cut off".into());
         } else if self.deeper + self.folders.len() > 0 {
-            self.opml.damage.push(format!("{} outlines are not closed: folders may be wrong", self.deeper + self.folders.len()));
+            self.opml.damage.push(format!("{} without an end: folders may be wrong", counted(self.deeper + self.folders.len(), "outline")));
         }
         Ok(self.opml)
     }
@@ -268,7 +269,7 @@ mod tests {
         check(&format!("<opml>\n<outline text='x'\n{one}</opml>"), 1, "line 2: an outline cannot be read: its tag does not end");
         let closed = "line 1: this closes an outline that is not open; line 2: this closes an outline that is not open";
         check(&format!("<opml>{one}</outline>\n</outline>{one}</opml>"), 2, closed);
-        check(&format!("<opml><outline text='x'>{one}</opml>"), 1, "1 outlines are not closed: folders may be wrong");
+        check(&format!("<opml><outline text='x'>{one}</opml>"), 1, "1 outline without an end: folders may be wrong");
         check(&format!("<opml><a></b>{one}</opml>"), 1, "");
         let deep = read(format!("<opml>{}{one}</opml>", "<outline text='x'>".repeat(100_000)).as_bytes()).unwrap();
         assert_eq!((deep.feeds.len(), deep.damage.len()), (1, 2), "{:?}", deep.damage);

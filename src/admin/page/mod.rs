@@ -194,7 +194,7 @@ impl Census {
         let places = self.found.iter().map(|(_, place)| *place).skip((page - 1) * PAGE).take(PAGE).collect();
         let previous = (page > 1).then(|| choice.address(page - 1));
         let next = (page < pages).then(|| choice.address(page + 1));
-        (places, Pager { found: words::number(self.found.len() as u64), page, pages, previous, next })
+        (places, Pager { found: log::counted(words::number(self.found.len() as u64), "feed"), page, pages, previous, next })
     }
 
     fn counts(&self, choice: &Choice) -> Vec<Count> {

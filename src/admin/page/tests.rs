@@ -91,7 +91,13 @@ fn everything() -> Parts {
         counts: vec![Count { state: "failing", number: "1".into(), address: "/?state=failing".into() }],
         sinks: sinks.into_iter().map(|line| SinkView::new(line, NOW)).collect(),
         feeds: feeds.into_iter().map(|line| FeedView::new(line, NOW)).collect(),
-        pager: Pager { found: "3".into(), page: 2, pages: 3, previous: Some("/?q=a%26b".into()), next: Some("/?q=a%26b&page=3".into()) },
+        pager: Pager {
+            found: "3 feeds".into(),
+            page: 2,
+            pages: 3,
+            previous: Some("/?q=a%26b".into()),
+            next: Some("/?q=a%26b&page=3".into()),
+        },
         entries: vec![told("Об’єкт їжі та ґрунту", "https://news.example/?a=1&b=2")],
     }
 }

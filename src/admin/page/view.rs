@@ -9,6 +9,7 @@ use super::words::{clean, distance, host, language, length, link, number, veiled
 use crate::admin::pages::{At, FeedLine, SinkLine, StatusPage};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::time::Timestamp;
+use crate::log::counted;
 use crate::store::{DAYS, Posts};
 
 /// Characters of a name or a title, and of an error.
@@ -185,7 +186,7 @@ impl SinkView {
 
 impl FeedView {
     pub(super) fn new(line: FeedLine, now: Timestamp) -> Self {
-        let held = line.flood.as_ref().map(|flood| format!("{} entries held back", flood.held));
+        let held = line.flood.as_ref().map(|flood| format!("{} held back", counted(flood.held, "entry")));
         let moved = line.moved_to.as_deref().map(|to| format!("moved to {}", host(to)));
         let failures = match line.failures {
             0 => None,
@@ -237,7 +238,7 @@ impl Spark {
         let words = if all == 0 {
             format!("no posts since {first}")
         } else {
-            format!("{all} posts in {DAYS} days, each day from {first} on: {}", counts.join(", "))
+            format!("{} in {DAYS} days, each day from {first} on: {}", counted(all, "post"), counts.join(", "))
         };
         Self { path, words }
     }

@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::domain::event::{Event, EventKind, FloodReport, HealthReport, Report, SinkReport, What};
+use crate::log::counted;
 use crate::sink::payload;
 
 /// Bytes of a link; a longer one is left out, for a link cannot be cut.
@@ -83,7 +84,7 @@ fn told_of(kind: EventKind, name: &str, health: &HealthReport) -> (String, Strin
     let news = health.last_new.as_deref().map_or_else(String::new, |at| format!(" The last news was found at {at}."));
     match kind {
         EventKind::Failing => (format!("{name} is failing"), format!("{} polls in a row have failed.{last}{since}", health.failures)),
-        EventKind::Recovered => (format!("{name} answers again"), format!("It has {} entries.", health.entries)),
+        EventKind::Recovered => (format!("{name} answers again"), format!("It has {}.", counted(health.entries, "entry"))),
         EventKind::Gone => (format!("{name} is gone"), format!("Its server says that it is gone for good.{since}")),
         EventKind::Gap => (format!("{name} may have a gap"), "Every entry was new: some may have come and gone unseen.".into()),
         EventKind::Stale => (format!("{name} has fallen silent"), format!("It answers, but has had nothing new for long.{news}")),
@@ -97,8 +98,10 @@ fn told_of_sink(kind: EventKind, sink: &SinkReport) -> (String, String) {
     let error = sink.error.as_deref().map_or_else(String::new, |error| format!(" The last failure: {error}."));
     let since = sink.since.as_deref().map_or_else(String::new, |at| format!(" since {at}"));
     match kind {
-        EventKind::SinkDisabled => (format!("{name} takes nothing"), format!("{} events wait{since}.{error}", sink.waiting)),
-        EventKind::SinkRecovered => (format!("{name} takes events again"), format!("It took none{since}; {} wait.", sink.waiting)),
+        EventKind::SinkDisabled => (format!("{name} takes nothing"), format!("{} waiting{since}.{error}", counted(sink.waiting, "event"))),
+        EventKind::SinkRecovered => {
+            (format!("{name} takes events again"), format!("It took none{since}; {} waiting.", counted(sink.waiting, "event")))
+        }
         _ => (format!("A test of {name}"), "It works.".into()),
     }
 }
