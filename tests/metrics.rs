@@ -66,6 +66,12 @@ async fn d50_every_series_is_there_from_the_start_and_none_is_added() {
     let (_daemon, address) = start(&home).await;
 
     let before = series(&exposition(&address).await);
+    let build = format!(
+        "feedwire_build_info{{version={:?},revision={:?}}}",
+        env!("CARGO_PKG_VERSION"),
+        option_env!("FEEDWIRE_REVISION").unwrap_or_default()
+    );
+    assert_eq!(before.get(&build), Some(&1.0), "{:?}", before.first_key_value());
     // What these say is there before anything happens: of the daemon, its store, its process, and of what is configured.
     let begun =
         ["feedwire_build_info", "feedwire_config_", "feedwire_loops_alive", "feedwire_store_", "process_", "feedwire_polls_in_flight"];

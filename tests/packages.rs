@@ -128,6 +128,22 @@ fn the_configuration_of_the_service_is_true() {
     assert!(output.status.success() && said.starts_with("feedwire.toml is good: 1 feed, 2 sinks"), "{said}");
 }
 
+/// What is installed says what it was built from: in a package without being asked, in an image if it is told, for it is built without git.
+#[test]
+fn a_build_knows_its_revision() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let [script, container] = ["config/debian/build", "Containerfile"].map(|file| fs::read_to_string(root.join(file)).unwrap());
+    let names = |text: &str, begin: &str, end: &str| {
+        let (named, built) = (text.find(begin), text.find(end));
+        assert!(named.is_some() && named < built, "{text}");
+    };
+    names(&script, " export FEEDWIRE_REVISION\n", "cargo build");
+    names(&container, "\nARG FEEDWIRE_REVISION\n", "RUN cargo build");
+    let revision = option_env!("FEEDWIRE_REVISION").filter(|revision| !revision.is_empty());
+    let built_from = revision.map_or_else(String::new, |revision| format!(" ({revision})"));
+    assert_eq!(printed(&["--version"]), format!("feedwire {}{built_from}\n", env!("CARGO_PKG_VERSION")));
+}
+
 #[test]
 fn all_that_the_containerfile_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

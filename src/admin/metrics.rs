@@ -13,6 +13,7 @@ use super::{Board, Panel};
 use crate::deliver::{Deliverer, Standing};
 use crate::domain::feed::Condition;
 use crate::domain::time::Timestamp;
+use crate::metrics::REVISION;
 use crate::metrics::page::{Labels, Page};
 use crate::metrics::process::Usage;
 use crate::poll::Glance;
@@ -61,8 +62,8 @@ fn labels(name: &'static str, value: &str) -> Labels {
 }
 
 fn daemon(page: &mut Page, board: &Board) {
-    let version = labels("version", env!("CARGO_PKG_VERSION"));
-    page.gauges("build_info", "The version that runs; always 1", vec![(version, 1.0)]);
+    let built = vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("revision", REVISION.to_owned())];
+    page.gauges("build_info", "The version that runs; always 1", vec![(built, 1.0)]);
     let (good, at) = *board.reloaded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     page.gauge("config_last_reload_successful", "Whether the configuration was good when it was read last", flag(good));
     page.gauge("config_last_reload_timestamp_seconds", "When the configuration was read last", seconds(at));

@@ -3,8 +3,11 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::metrics::REVISION;
 
 mod asked;
 pub mod check;
@@ -44,9 +47,15 @@ impl Failure {
     }
 }
 
+/// The version, and the commit that was built if that is known.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let version = env!("CARGO_PKG_VERSION");
+    if REVISION.is_empty() { version.into() } else { format!("{version} ({REVISION})") }
+});
+
 /// Turns RSS, Atom, RDF and JSON feeds into a durable stream of events for stdout and webhooks.
 #[derive(Debug, Parser)]
-#[command(name = "feedwire", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "feedwire", version = VERSION.as_str(), propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "First steps: `feedwire tail https://blog.rust-lang.org/feed.xml --backlog 3` shows a feed without any setup;
 `feedwire check` reads the configuration and says what is wrong; `feedwire run` starts the daemon.
 

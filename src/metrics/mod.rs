@@ -12,6 +12,12 @@ use std::time::Duration;
 use prometheus_client::metrics::counter;
 use prometheus_client::metrics::histogram;
 
+/// The commit that was built, as `$FEEDWIRE_REVISION` said then; empty when it said nothing.
+pub const REVISION: &str = match option_env!("FEEDWIRE_REVISION") {
+    Some(revision) => revision,
+    None => "",
+};
+
 /// What stands for a value that a tally does not know.
 const OTHER: &str = "other";
 
