@@ -80,7 +80,7 @@ async fn command(cli: Cli) -> Result<(), Failure> {
 
 fn opml(args: &cli::OpmlArgs, env: config::Env<'_>) -> Result<(), Failure> {
     let (named, mut out) = (args.config.config.as_deref(), std::io::stdout());
-    let cli::OpmlCommand::Import(import) = &args.command else { return cli::opml::export(named, env, &mut out) };
+    let cli::OpmlCommand::Import(import) = &args.command else { return cli::opml::export(named, env, &mut out, &mut std::io::stderr()) };
     let input = read(&import.file).map_err(|e| Failure::new(65, format!("cannot read {}: {e}", import.file.display())))?;
     cli::opml::import(import, named, &input, env, &mut out, &mut std::io::stderr())
 }

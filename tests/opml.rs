@@ -170,6 +170,20 @@ fn what_is_exported_is_imported() {
     assert!(code == 78 && said.contains("cannot read none.toml"), "{said}");
 }
 
+/// What other readers are not told: settings, but not those that say what would be without them. No secret is looked for.
+#[test]
+fn what_opml_cannot_carry_is_said() {
+    let text = "[feeds.a]\nurl = \"https://a.ua/\"\ninterval = \"5m\"\nheaders = { X = { env = \"NONE\" } }\n\
+                [feeds.b]\nurl = \"https://b.ua/\"\nbacklog = \"none\"\ninsecure = false\ncontent = \"feed\"\n\
+                [feeds.c]\nurl = \"https://c.ua/\"\nauth.bearer = { credential = \"none\" }\nbacklog = 3\n";
+    let (opml, said, code) = feedwire(home(text).path(), &["opml", "export"], b"");
+    assert_eq!(said, "feedwire: OPML has no place for the settings of 2 feeds: a (interval, headers), c (backlog, auth)\n");
+    assert_eq!((opml.matches("xmlUrl").count(), code), (3, 0));
+    let many: String = (0..10).map(|n| format!("[feeds.f{n}]\nurl = \"https://a.ua/{n}\"\ninterval = \"5m\"\n")).collect();
+    let (_, said, _) = feedwire(home(&many).path(), &["opml", "export"], b"");
+    assert!(said.contains(" 10 feeds: f0 (interval), ") && said.ends_with("f7 (interval) and 2 more\n"), "{said}");
+}
+
 #[test]
 fn ten_thousand_outlines() {
     let outline =

@@ -10,6 +10,9 @@ use crate::config::{self, Configured, Env};
 use crate::log::counted;
 use crate::parse;
 
+/// So many names are told on one line; the rest is counted.
+const NAMES: usize = 8;
+
 /// Prints the feeds of a file as a part of a configuration, or writes them into a file; says on `err` what the operator should know.
 ///
 /// # Errors
@@ -66,13 +69,25 @@ pub fn import(
     Ok(())
 }
 
-/// Prints all configured feeds as OPML.
+/// Prints all configured feeds as OPML; says on `err` what that cannot carry.
 ///
 /// # Errors
 /// 78 when the configuration cannot be read.
-pub fn export(named: Option<&Path>, env: Env<'_>, out: &mut impl Write) -> Result<(), Failure> {
+pub fn export(named: Option<&Path>, env: Env<'_>, out: &mut impl Write, err: &mut impl Write) -> Result<(), Failure> {
     let feeds = config::find(named, env).and_then(|path| config::feeds(&path, env)).map_err(|e| Failure::new(78, e.to_string()))?;
+    if let Some(line) = unsaid(&feeds) {
+        writeln!(err, "feedwire: {line}").unwrap_or_default();
+    }
     print(out, opml::write(&feeds).as_bytes())
+}
+
+/// Which feeds have settings that other readers are not told of.
+fn unsaid(feeds: &[Configured]) -> Option<String> {
+    let set: Vec<_> = feeds.iter().filter(|feed| !feed.settings.is_empty()).collect();
+    let shown: Vec<_> = set.iter().take(NAMES).map(|feed| format!("{} ({})", feed.name, feed.settings.join(", "))).collect();
+    let more = set.len().saturating_sub(NAMES);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (!set.is_empty()).then(|| format!("OPML has no place for the settings of {}: {}{more}", counted(set.len(), "feed"), shown.join(", ")))
 }
 
 fn exists(path: &Path) -> Failure {

@@ -126,6 +126,23 @@ impl Reading<'_> {
     }
 }
 
+/// The keys of what is set for a feed beside its URL and tags, unless that is what holds without them.
+pub(super) fn settings(w: &written::Feed) -> Vec<&'static str> {
+    let written::Feed { url: _, tags: _, interval, backlog, headers, user_agent, auth, allow_private, ca, insecure, content } = w;
+    let set = [
+        ("interval", interval.is_some()),
+        ("backlog", backlog.is_some_and(|backlog| backlog.0 != Backlog::None)),
+        ("headers", !headers.is_empty()),
+        ("user_agent", user_agent.is_some()),
+        ("auth", auth.is_some()),
+        ("allow_private", !allow_private.is_empty()),
+        ("ca", ca.is_some()),
+        ("insecure", insecure.as_ref().is_some_and(|insecure| *insecure.get_ref())),
+        ("content", content.as_ref().is_some_and(|content| content.get_ref() != "feed")),
+    ];
+    set.into_iter().filter(|(_, is_set)| *is_set).map(|(key, _)| key).collect()
+}
+
 fn has_secrets(options: &fetch::Options) -> bool {
     options.auth.is_some() || options.headers.iter().any(|(_, value)| matches!(value, HeaderValue::Secret(_)))
 }

@@ -133,7 +133,7 @@ pub fn load(path: &Path, env: Env<'_>) -> Result<Config, ConfigError> {
 }
 
 /// A feed, as far as other readers would know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Configured {
     /// Its name.
     pub name: String,
@@ -143,6 +143,8 @@ pub struct Configured {
     pub tags: Vec<String>,
     /// The file that it is from.
     pub file: PathBuf,
+    /// The keys of what else is set for it.
+    pub settings: Vec<&'static str>,
 }
 
 /// The feeds of a file and what it includes. It does not matter whether their secrets can be had, or what is wrong with the sinks.
@@ -152,7 +154,9 @@ pub struct Configured {
 pub fn feeds(path: &Path, env: Env<'_>) -> Result<Vec<Configured>, ConfigError> {
     let mut reading = reading::Reading::new(env);
     let feeds = reading.names(path);
+    let mut settings = std::mem::take(&mut reading.settings);
     let configured = |(file, Subscription { feed, .. }): (PathBuf, Subscription)| Configured {
+        settings: settings.remove(&*feed.id.0).unwrap_or_default(),
         name: feed.id.to_string(),
         url: feed.url,
         tags: feed.tags.to_vec(),

@@ -10,7 +10,13 @@ fn outline(url: &str, title: &str, tags: &[&str]) -> Outline {
 }
 
 fn configured(name: &str, url: &str, tags: &[&str]) -> Configured {
-    Configured { name: name.into(), url: url.into(), tags: tags.iter().map(|t| (*t).to_owned()).collect(), file: "f.toml".into() }
+    Configured {
+        name: name.into(),
+        url: url.into(),
+        tags: tags.iter().map(|t| (*t).to_owned()).collect(),
+        file: "f.toml".into(),
+        ..Configured::default()
+    }
 }
 
 fn names(feeds: &[Outline], known: &[Configured]) -> Vec<String> {
@@ -129,7 +135,7 @@ proptest! {
     fn what_is_exported_is_imported(feeds in prop::collection::btree_map("[A-Za-z0-9._-]{1,64}", (r"[a-z0-9&'<=%]{0,8}", prop::collection::hash_set(r#"[є-їa-c,/&<>"';#]{1,6}"#, 0..4)), 1..8)) {
         let feeds: Vec<_> = feeds.into_iter().enumerate().map(|(n, (name, (path, tags)))| {
             let url = Url::parse(&format!("https://h{n}.ua/{path}?{path}")).unwrap().to_string();
-            Configured { name, url, tags: tags.into_iter().collect(), file: "f.toml".into() }
+            Configured { name, url, tags: tags.into_iter().collect(), ..Configured::default() }
         }).collect();
         let read = opml::read(write(&feeds).as_bytes()).unwrap();
         prop_assert_eq!(&read.damage, &Vec::<String>::new());
@@ -138,7 +144,7 @@ proptest! {
         let text: toml::Table = toml(&back.feeds).parse().unwrap();
         prop_assert_eq!(text["feeds"].as_table().unwrap().len(), feeds.len());
         back.feeds.sort_by(|a, b| a.name.cmp(&b.name));
-        let back: Vec<_> = back.feeds.into_iter().map(|feed| Configured { name: feed.name, url: feed.url.to_string(), tags: feed.tags, file: "f.toml".into() }).collect();
+        let back: Vec<_> = back.feeds.into_iter().map(|feed| Configured { name: feed.name, url: feed.url.to_string(), tags: feed.tags, ..Configured::default() }).collect();
         prop_assert_eq!(back, feeds);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use globset::Glob;
 use serde::de::DeserializeOwned;
 
+use super::feeds::settings;
 use super::limits::{self, LONGEST_NAME};
 use super::value::{Spanned, web_url};
 use super::{Config, Env, Problem, opml, written};
@@ -31,6 +32,8 @@ pub(super) struct Reading<'a> {
     pub(super) pace: Pace,
     /// Whether only names, URLs and tags of feeds are wanted.
     plain: bool,
+    /// The keys of what else is set for feeds, by name, if only those are wanted.
+    pub(super) settings: BTreeMap<String, Vec<&'static str>>,
 }
 
 /// What a filter asks of feeds.
@@ -61,7 +64,17 @@ impl<'a> Reading<'a> {
     pub(super) fn new(env: Env<'a>) -> Self {
         let (min, mean, max) = (limits::MIN_INTERVAL.default, limits::MEAN_INTERVAL.default, limits::MAX_INTERVAL.default);
         let pace = Pace { fixed: None, min, mean, max };
-        Self { env, problems: vec![], warnings: vec![], feeds: BTreeMap::new(), sinks: BTreeMap::new(), wanted: vec![], pace, plain: false }
+        Self {
+            env,
+            problems: vec![],
+            warnings: vec![],
+            feeds: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            wanted: vec![],
+            pace,
+            plain: false,
+            settings: BTreeMap::new(),
+        }
     }
 
     /// The main file and all it names; `None` when it could not be read at all.
@@ -185,8 +198,12 @@ impl<'a> Reading<'a> {
     fn take(&mut self, file: &File<'_>, feeds: Feeds, sinks: Sinks) {
         for (name, feed) in feeds {
             self.check_name(file, &name, "feed");
-            let meant =
-                if self.plain { self.plain_feed(name.get_ref(), &feed.url.get_ref().0, feed.tags) } else { self.feed(file, &name, feed) };
+            let meant = if self.plain {
+                self.settings.insert(name.get_ref().clone(), settings(&feed));
+                self.plain_feed(name.get_ref(), &feed.url.get_ref().0, feed.tags)
+            } else {
+                self.feed(file, &name, feed)
+            };
             if let Some((other, _)) = self.feeds.insert(name.get_ref().clone(), (file.path.to_owned(), meant)) {
                 self.problems.push(file.at(name.span(), format!("the feed {} is already defined in {}", name.get_ref(), other.display())));
             }
