@@ -67,7 +67,7 @@ async fn command(cli: Cli) -> Result<(), Failure> {
         Command::Discover(args) => cli::discover::run(&args, &mut std::io::stdout()).await,
         Command::Ctl(args) => cli::ctl::run(&args, &mut std::io::stdout()).await,
         Command::Store(args) => cli::store::run(&args, &find(&args.config)?, &env, &mut std::io::stdout()),
-        Command::Opml(args) => opml(&args, &env),
+        Command::Opml(args) => opml(&args, &env).await,
         Command::Man { directory } => cli::man::run(directory.as_deref(), &mut std::io::stdout()),
         Command::Completions { shell } => cli::completions::run(shell, &mut std::io::stdout()),
         Command::Parse(args) => {
@@ -78,9 +78,11 @@ async fn command(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-fn opml(args: &cli::OpmlArgs, env: config::Env<'_>) -> Result<(), Failure> {
+async fn opml(args: &cli::OpmlArgs, env: config::Env<'_>) -> Result<(), Failure> {
     let (named, mut out) = (args.config.config.as_deref(), std::io::stdout());
-    let cli::OpmlCommand::Import(import) = &args.command else { return cli::opml::export(named, env, &mut out, &mut std::io::stderr()) };
+    let cli::OpmlCommand::Import(import) = &args.command else {
+        return cli::opml::export(named, env, &mut out, &mut std::io::stderr()).await;
+    };
     let input = read(&import.file).map_err(|e| Failure::new(65, format!("cannot read {}: {e}", import.file.display())))?;
     cli::opml::import(import, named, &input, env, &mut out, &mut std::io::stderr())
 }

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::support::{Answer, Home, Origin};
+
 /// What was printed, what was said, and the exit code, with the directory's name left out.
 fn feedwire(directory: &Path, arguments: &[&str], input: &[u8]) -> (String, String, i32) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_feedwire"));
@@ -168,6 +170,37 @@ fn what_is_exported_is_imported() {
     assert_eq!((feeds(&back), code), (feeds(text), 0), "{opml}");
     let (_, said, code) = feedwire(here.path(), &["opml", "export", "--config", "none.toml"], b"");
     assert!(code == 78 && said.contains("cannot read none.toml"), "{said}");
+}
+
+/// What feeds call themselves is known to the daemon alone; what they call themselves cannot end the attribute that it stands in.
+#[tokio::test]
+async fn titles_are_asked_of_the_daemon() {
+    let origin = Origin::start().await;
+    let item = "<item><guid>1</guid><title>A</title></item>";
+    let head = "<title>Новини \u{202e}&amp; \"їжа\"</title><link>https://a.ua/?x=1&amp;y</link>";
+    origin.set("/a", Answer::ok("text/xml", format!("<rss version=\"2.0\"><channel>{head}{item}</channel></rss>")));
+    let url = origin.url("/a");
+    let text = format!("[feeds.a]\nurl = {url:?}\nbacklog = \"all\"\n[feeds.b]\nurl = \"https://b.invalid/\"\n[sinks.out.stdout]\n");
+    let home = Home::new(&text);
+    let daemon = home.start().await;
+    daemon.stdout.until("the entry", |all| (!all.is_empty()).then_some(())).await;
+    let export = async || {
+        let mut export = home.launch(&["opml", "export"]);
+        (export.exit().await, export.stdout.all().join("\n"))
+    };
+    let (code, opml) = export().await;
+    let a = format!(
+        r#"<outline type="rss" text="Новини &amp; &quot;їжа&quot;" title="Новини &amp; &quot;їжа&quot;" htmlUrl="https://a.ua/?x=1&amp;y" xmlUrl="{url}" feedwire:name="a"/>"#
+    );
+    assert!(code == 0 && opml.contains(&a), "{opml}");
+    assert!(opml.contains(r#"<outline type="rss" text="b" xmlUrl="https://b.invalid/" feedwire:name="b"/>"#), "{opml}");
+    // What has the name of another feed does not have its title.
+    home.configure(&text.replace("/a\"", "/other\""));
+    assert!(export().await.1.contains(r#"text="a" xmlUrl"#));
+    home.configure(&text);
+    drop(daemon);
+    let (code, opml) = export().await;
+    assert!(code == 0 && opml.contains(&format!(r#"text="a" xmlUrl="{url}""#)), "{opml}");
 }
 
 /// What other readers are not told: settings, but not those that say what would be without them. No secret is looked for.

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::tables::{letter_line, part, table, table_of_feeds, table_of_sinks, told};
 use super::{CtlArgs, CtlCommand, DeadArgs, DeadCommand, Failure, FloodDecision, SubjectArgs};
-use crate::{admin, config, http, log};
+use crate::config::{self, Env};
+use crate::{admin, http, log};
 
 /// A reload waits for what it replaces, and a replay looks through all that is kept.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -21,8 +22,10 @@ const NO_DAEMON: u8 = 69;
 /// # Errors
 /// When the daemon does not run, or refuses.
 pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let socket = socket(args)?;
-    let client = Client { http: http::over_socket(&socket, PATIENCE).map_err(|e| Failure::runtime(log::chain(&e)))?, socket };
+    let client = match &args.socket {
+        Some(socket) => Client::new(socket.clone(), PATIENCE)?,
+        None => Client::new(socket(args.config.config.as_deref(), &|name| std::env::var_os(name))?, PATIENCE)?,
+    };
     let printed = match &args.command {
         CtlCommand::Status { json } => {
             let (status, feeds, sinks) = (client.get("/v1/status").await?, client.all_feeds().await?, client.get("/v1/sinks").await?);
@@ -85,15 +88,20 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
     printed.map_err(|e| Failure::runtime(format!("cannot print: {e}")))
 }
 
-/// The first that exists of those places where a daemon puts it.
-fn socket(args: &CtlArgs) -> Result<PathBuf, Failure> {
-    if let Some(socket) = &args.socket {
-        return Ok(socket.clone());
+/// What the daemon of a configuration says of its feeds; nothing when it does not run, or does not answer in time.
+pub(super) async fn feeds(named: Option<&Path>, env: Env<'_>, patience: Duration) -> Vec<Value> {
+    let client = socket(named, env).and_then(|socket| Client::new(socket, patience));
+    match client {
+        Ok(client) => client.all_feeds().await.unwrap_or_default(),
+        Err(_) => vec![],
     }
-    let env = |name: &str| std::env::var_os(name);
+}
+
+/// The first that exists of those places where a daemon puts it.
+fn socket(named: Option<&Path>, env: Env<'_>) -> Result<PathBuf, Failure> {
     let mut places: Vec<_> = env("RUNTIME_DIRECTORY").map(PathBuf::from).into_iter().collect();
     places.push("/run/feedwire".into());
-    let state = config::find(args.config.config.as_deref(), &env).and_then(|path| config::load(&path, &env)).map(|c| c.state_dir);
+    let state = config::find(named, env).and_then(|path| config::load(&path, env)).map(|c| c.state_dir);
     places.extend(state.ok());
     let sockets: Vec<_> = places.into_iter().map(|dir| admin::socket_path(Some(dir), Path::new(""))).collect();
     sockets.iter().find(|socket| socket.exists()).cloned().ok_or_else(|| {
@@ -108,6 +116,11 @@ struct Client {
 }
 
 impl Client {
+    fn new(socket: PathBuf, patience: Duration) -> Result<Self, Failure> {
+        let http = http::over_socket(&socket, patience).map_err(|e| Failure::runtime(log::chain(&e)))?;
+        Ok(Self { http, socket })
+    }
+
     async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.get_with(path, &[]).await
     }

@@ -201,7 +201,7 @@ pub struct OpmlArgs {
 pub enum OpmlCommand {
     /// Make feeds of the outlines of an OPML file: folders become tags, feeds that are configured already are left out. Exits 65 if it is none.
     Import(ImportArgs),
-    /// Print all configured feeds as OPML 2.0: tags become folders.
+    /// Print all configured feeds as OPML 2.0: tags become folders. While feedwire runs they are called by their titles, else by their names.
     Export,
 }
 

@@ -1,14 +1,22 @@
 //! `feedwire opml`: subscriptions in and out.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{Failure, ImportArgs, print};
+use serde_json::Value;
+
+use super::tables::part;
+use super::{Failure, ImportArgs, ctl, print};
 use crate::config::opml::{self, Import};
 use crate::config::{self, Configured, Env};
 use crate::log::counted;
 use crate::parse;
+
+/// How long the daemon may take to say what its feeds are called.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// So many names are told on one line; the rest is counted.
 const NAMES: usize = 8;
@@ -69,12 +77,21 @@ pub fn import(
     Ok(())
 }
 
-/// Prints all configured feeds as OPML; says on `err` what that cannot carry.
+/// Prints all configured feeds as OPML, with what the daemon knows of them if it runs; says on `err` what that cannot carry.
 ///
 /// # Errors
 /// 78 when the configuration cannot be read.
-pub fn export(named: Option<&Path>, env: Env<'_>, out: &mut impl Write, err: &mut impl Write) -> Result<(), Failure> {
-    let feeds = config::find(named, env).and_then(|path| config::feeds(&path, env)).map_err(|e| Failure::new(78, e.to_string()))?;
+pub async fn export(named: Option<&Path>, env: Env<'_>, out: &mut impl Write, err: &mut impl Write) -> Result<(), Failure> {
+    let mut feeds = config::find(named, env).and_then(|path| config::feeds(&path, env)).map_err(|e| Failure::new(78, e.to_string()))?;
+    let told = ctl::feeds(named, env, PATIENCE).await;
+    // One daemon may answer for the configuration of another: what has the same name is the same feed only if it is in the same place.
+    let said = |line: &Value, key| part(line, key).as_str().map(str::to_owned);
+    let mut told: HashMap<_, _> = told.iter().map(|line| ((said(line, "id"), said(line, "url")), line)).collect();
+    for feed in &mut feeds {
+        if let Some(line) = told.remove(&(Some(feed.name.clone()), Some(feed.url.clone()))) {
+            (feed.title, feed.site_url) = (said(line, "title"), said(line, "site_url"));
+        }
+    }
     if let Some(line) = unsaid(&feeds) {
         writeln!(err, "feedwire: {line}").unwrap_or_default();
     }

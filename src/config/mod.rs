@@ -143,6 +143,10 @@ pub struct Configured {
     pub tags: Vec<String>,
     /// The file that it is from.
     pub file: PathBuf,
+    /// What it calls itself; a configuration does not know it.
+    pub title: Option<String>,
+    /// The page that it is of, as it says; nor this.
+    pub site_url: Option<String>,
     /// The keys of what else is set for it.
     pub settings: Vec<&'static str>,
 }
@@ -161,6 +165,8 @@ pub fn feeds(path: &Path, env: Env<'_>) -> Result<Vec<Configured>, ConfigError> 
         url: feed.url,
         tags: feed.tags.to_vec(),
         file,
+        title: None,
+        site_url: None,
     };
     if reading.problems.is_empty() { Ok(feeds.into_iter().map(configured).collect()) } else { Err(ConfigError(reading.problems)) }
 }

@@ -10,6 +10,7 @@ use super::latin::slug;
 use super::reading::is_name;
 use super::value::web_url;
 use crate::domain::canonical::canonical;
+use crate::log::harmless;
 use crate::parse::opml::{self, NAME, Opml, Outline};
 
 /// The longest name that is made of a title, and what is added to it where two are the same.
@@ -181,7 +182,7 @@ pub fn toml(feeds: &[New]) -> String {
     out
 }
 
-/// Feeds as OPML 2.0: each in the folder of its first tag, all its tags in `category`. Tags that no category may hold become folders.
+/// Feeds as OPML 2.0, called by their titles as far as these are known: each in the folder of its first tag, all its tags in `category`. Tags that no category may hold become folders.
 #[must_use]
 pub fn write(feeds: &[Configured]) -> String {
     let mut folders: Vec<(Vec<&str>, Vec<&Configured>)> = vec![];
@@ -204,10 +205,14 @@ pub fn write(feeds: &[Configured]) -> String {
         let margin = "  ".repeat(path.len() + 2);
         for feed in inside {
             let (name, url) = (escaped(&feed.name), escaped(&feed.url));
+            let title = feed.title.as_deref().map(|title| escaped(harmless(title).trim())).filter(|title| !title.is_empty());
+            let called = title.map_or_else(|| format!("text=\"{name}\""), |title| format!("text=\"{title}\" title=\"{title}\""));
+            let site = feed.site_url.as_deref().and_then(|site| web_url(site).ok());
+            let site = site.map_or_else(String::new, |site| format!(" htmlUrl=\"{}\"", escaped(site.as_str())));
             let category = escaped(&feed.tags.join(","));
             let category =
                 if is_category(&feed.tags) && !feed.tags.is_empty() { format!(" category=\"{category}\"") } else { String::new() };
-            out.push_str(&format!("{margin}<outline type=\"rss\" text=\"{name}\" xmlUrl=\"{url}\"{category} {NAME}=\"{name}\"/>\n"));
+            out.push_str(&format!("{margin}<outline type=\"rss\" {called}{site} xmlUrl=\"{url}\"{category} {NAME}=\"{name}\"/>\n"));
         }
         for depth in (0..path.len()).rev() {
             out.push_str(&format!("{}</outline>\n", "  ".repeat(depth + 2)));
