@@ -115,6 +115,10 @@ fn rebuilt(done: &Rebuilt) -> String {
             counted(done.marked, "feed")
         );
     }
+    if done.nameless > 0 {
+        said +=
+            &format!("the names of {} are lost: the first feeds that seem new only mark what they find\n", counted(done.nameless, "feed"));
+    }
     if !done.lost.is_empty() || !done.broken.is_empty() || done.older {
         said += &format!("sequences go on after {}\n", done.goes_on_after);
     }

@@ -11,6 +11,7 @@ use super::tests::{DAY, NOW, close, drain, open, update};
 use super::*;
 use crate::domain::delivery::{Order, Trials};
 use crate::domain::event::EventKind;
+use crate::domain::feed::Backlog;
 use crate::domain::filter::{Duplicates, Filter, Route};
 
 type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
@@ -268,6 +269,32 @@ async fn a_rebuild_keeps_what_can_be_read_and_makes_it_fit_together() {
     assert_eq!(store.head(Lane { sink: 1, track: 2 }, 1).await.unwrap().unwrap().unwrap_err(), 1, "lost, and said to be");
     assert_eq!(store.welcome(&route(), crate::domain::feed::Backlog::All, NOW).await.unwrap(), 0, "no new sink");
     assert_eq!(store.number(vec![FeedId(Arc::from("new"))], vec![SinkId(Arc::from("new"))]).await.unwrap(), (vec![3], vec![2]));
+    close(store, closing).await;
+}
+
+/// A feed without its name would be a new one, and tell its backlog.
+#[tokio::test]
+async fn a_feed_whose_name_was_lost_is_found_by_its_events_or_tells_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, closing) = open(dir.path());
+    let ids = |names: &[&str]| names.iter().map(|name| FeedId(Arc::from(*name))).collect::<Vec<_>>();
+    assert_eq!(store.number(ids(&["f", "g", "h"]), vec![]).await.unwrap().0, [1, 2, 3]);
+    store.record(1, update(0, &[1, 2], NOW)).await.unwrap();
+    store.record(2, update(0, &[], NOW)).await.unwrap();
+    store.record(3, update(0, &[], NOW)).await.unwrap();
+    close(store, closing).await;
+    for name in ["f", "g"] {
+        write(dir.path(), Table::Meta, key::feed_name(name), Some(b"rubbish".to_vec()));
+    }
+    let rebuilt = rebuild(dir.path(), NOW).unwrap();
+    assert_eq!((rebuilt.nameless, rebuilt.lost.get("meta")), (1, Some(&2)));
+    assert_eq!(check(dir.path()).unwrap(), [""; 0]);
+    let (store, closing) = open(dir.path());
+    assert_eq!(store.number(ids(&["f", "g", "h", "i"]), vec![]).await.unwrap().0, [1, 4, 3, 5]);
+    let backlog = |state: FeedState| state.backlog(Backlog::All);
+    assert_eq!(backlog(store.feed_state(4).await.unwrap()), Backlog::None, "it may be the one that was lost");
+    assert_eq!(backlog(store.feed_state(5).await.unwrap()), Backlog::All, "no more were lost");
+    store.record(4, update(0, &[9], NOW)).await.unwrap();
     close(store, closing).await;
 }
 

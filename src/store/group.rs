@@ -104,8 +104,12 @@ impl<'a> Group<'a> {
         let mut numbers = (vec![], vec![]);
         for feed in feeds {
             let (key, next) = (key::feed_name(&feed.0), self.meta.feeds + 1);
-            numbers.0.push(self.get_or_put(key, next)?);
-            self.meta.feeds = self.meta.feeds.max(numbers.0.last().copied().unwrap_or(0));
+            let number = self.get_or_put(key, next)?;
+            if number > self.meta.feeds {
+                self.meta.feeds = number;
+                self.distrust(number)?;
+            }
+            numbers.0.push(number);
         }
         for sink in sinks {
             let (key, next) = (key::sink_name(&sink.0), self.meta.sinks + 1);
@@ -117,6 +121,18 @@ impl<'a> Group<'a> {
             numbers.1.push(number);
         }
         Ok(numbers)
+    }
+
+    /// A feed that seems new may be one whose name was lost: it begins without a word. There are as many of these as names were lost.
+    fn distrust(&mut self, feed: u32) -> Result<(), StoreError> {
+        let nameless = self.engine.scan(Table::Meta, key::nameless_feeds(), &[], usize::MAX)?;
+        let left = |key: &[u8]| !self.writes.contains_key(&(Table::Meta, key.to_vec()));
+        let Some((key, since)) = nameless.into_iter().find(|(key, _)| left(key)) else { return Ok(()) };
+        let mut state = FeedState::default();
+        state.forget(row::decode(&since).map_err(|_| self.engine.damaged_row(Table::Meta))?);
+        self.put(Table::Feed, key::feed(feed), row::encode(&state));
+        self.remove(Table::Meta, key.to_vec());
+        Ok(())
     }
 
     fn get_or_put(&mut self, key: Vec<u8>, next: u32) -> Result<u32, StoreError> {

@@ -15,6 +15,7 @@ use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow, SinkRow};
 use super::{StoreError, guard, load, reader};
 use crate::domain::delivery::Lane;
 use crate::domain::feed::FeedState;
+use crate::domain::time::Timestamp;
 
 /// Findings that are said; of more there is the number.
 const MOST_FINDINGS: usize = 1000;
@@ -121,6 +122,7 @@ pub(super) fn sound(table: Table, key: &[u8], value: &[u8]) -> bool {
             Some(b'!') => is(row::decode::<MetaRow>(value).is_ok()),
             Some(b'f' | b's') => is(row::decode::<u32>(value).is_ok()),
             Some(b'k') => is(row::decode::<SinkRow>(value).is_ok()),
+            Some(b'n') => is(row::decode::<Timestamp>(value).is_ok()),
             Some(b'p') => is(row::decode::<()>(value).is_ok()),
             Some(b'c') => is(entries::decode_claims(value).is_ok()),
             _ => false,

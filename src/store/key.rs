@@ -14,7 +14,7 @@ pub(super) enum Table {
     /// `q`, lane, number in the lane → events that wait; `l`, lane → how far the lane is; `d`, sink, sequence → a dead letter.
     Outbox,
     /// `!` → how far the store is; `f` and a feed's name, `s` and a sink's name → its number; `k`, sink number → what is remembered of it;
-    /// `p`, feed number → it is paused; `c`, chunk → claims.
+    /// `p`, feed number → it is paused; `n`, feed number → its name was lost, and when that was found; `c`, chunk → claims.
     Meta,
 }
 
@@ -60,6 +60,15 @@ pub(super) fn paused_feeds() -> &'static [u8] {
 
 pub(super) fn paused_feed(number: u32) -> Vec<u8> {
     [paused_feeds(), &number.to_be_bytes()].concat()
+}
+
+/// What the keys of feeds whose names were lost begin with.
+pub(super) fn nameless_feeds() -> &'static [u8] {
+    b"n"
+}
+
+pub(super) fn nameless_feed(number: u32) -> Vec<u8> {
+    [nameless_feeds(), &number.to_be_bytes()].concat()
 }
 
 /// The number of the feed at the end of its key.
@@ -200,7 +209,7 @@ mod tests {
     /// Whatever a user calls feeds and sinks.
     #[test]
     fn no_name_makes_the_key_of_another_row() {
-        let letters = [META_STATE, b"f", b"s", b"k", paused_feeds(), claims_prefix()].map(|key| key.first().copied());
+        let letters = [META_STATE, b"f", b"s", b"k", paused_feeds(), nameless_feeds(), claims_prefix()].map(|key| key.first().copied());
         assert_eq!(letters.iter().collect::<std::collections::BTreeSet<_>>().len(), letters.len());
     }
 

@@ -107,7 +107,7 @@ pub type FeedRows = HashMap<u32, FeedState>;
 pub struct Store {
     commits: mpsc::Sender<writer::Job>,
     reads: mpsc::Sender<reader::Job>,
-    copies: mpsc::Sender<threads::Copy>,
+    copies: mpsc::Sender<threads::Work>,
     shared: Arc<Shared>,
 }
 

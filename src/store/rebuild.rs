@@ -8,6 +8,7 @@ use super::engine::Engine;
 use super::generation::{CACHE, JUMP, Next, each_row};
 use super::inspect::{packs, sound};
 use super::key::{self, TABLES, Table};
+use super::pack::Pack;
 use super::row::{self, LaneRow, MetaRow, QueueRow, SinkRow, Welcome};
 use super::snapshot::PAGE;
 use super::{StoreError, guard};
@@ -24,6 +25,8 @@ pub struct Rebuilt {
     pub lost: BTreeMap<&'static str, u64>,
     /// Tables of which it is not known how much could not be read.
     pub broken: Vec<&'static str>,
+    /// Feeds whose names are lost: as many that seem new only mark what their first poll finds.
+    pub nameless: u64,
     /// Feeds of which it is not known for certain what they have told: their next poll only marks what it finds.
     pub marked: u64,
     /// Whether the newest commits are missing, though the disk had acknowledged them.
@@ -64,6 +67,7 @@ pub fn rebuild(dir: &Path, now: Timestamp) -> Result<Rebuilt, StoreError> {
     salvage.mend_lanes()?;
     salvage.mend_sinks()?;
     salvage.mark(now)?;
+    salvage.mend_names(now)?;
     let Salvage { mut next, mut rebuilt, .. } = salvage;
     let meta = meta(next.engine()?, dir, &mut rebuilt)?;
     (rebuilt.rows, rebuilt.goes_on_after, rebuilt.aside) = (next.finish(&meta)?, meta.sequence, aside);
@@ -201,13 +205,10 @@ impl Salvage {
 
     /// Has the feeds that have lost something begin anew, without a word about what they find.
     fn mark(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let names: BTreeSet<u32> = {
-            let rows = self.next.engine()?.scan(Table::Meta, &key::feed_name(""), &[], usize::MAX)?;
-            rows.iter().filter_map(|(_, value)| row::decode(value).ok()).collect()
-        };
         let memory = [Table::Feed.name(), Table::Seen.name()];
         if self.rebuilt.broken.iter().any(|table| memory.contains(table)) {
-            self.marked.extend(&names);
+            let named = self.named()?;
+            self.marked.extend(named);
             let feeds = self.next.engine()?.scan(Table::Feed, &[], &[], usize::MAX)?;
             self.marked.extend(feeds.iter().map(|(key, _)| key::feed_of(key)));
         }
@@ -222,6 +223,40 @@ impl Salvage {
     }
 }
 
+impl Salvage {
+    /// Finds out what feeds are called whose names are lost: their events say it.
+    fn mend_names(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let named = self.named()?;
+        let feeds = self.next.engine()?.scan(Table::Feed, &[], &[], usize::MAX)?;
+        let nameless: BTreeSet<u32> = feeds.iter().map(|(key, _)| key::feed_of(key)).filter(|feed| !named.contains(feed)).collect();
+        if nameless.is_empty() {
+            return Ok(());
+        }
+        let (packs, _) = packs(self.next.engine()?)?;
+        let newest: BTreeMap<u32, u64> = packs.iter().map(|(first, head)| (head.feed, *first)).collect();
+        for feed in nameless {
+            let engine = self.next.engine()?;
+            let pieces = newest.get(&feed).map_or(Ok(vec![]), |first| engine.scan(Table::Event, &first.to_be_bytes(), &[], usize::MAX))?;
+            let pieces: Vec<_> = pieces.into_iter().map(|(_, piece)| piece).collect();
+            let name = Pack::join(&pieces).ok().map(|pack| key::feed_name(&pack.scene.feed.0));
+            let free = name.map(|name| Ok((engine.get(Table::Meta, &name)?.is_none(), name))).transpose()?;
+            if let Some((true, name)) = free {
+                self.next.put(Table::Meta, name, Some(row::encode(&feed)))?;
+            } else {
+                self.next.put(Table::Meta, key::nameless_feed(feed), Some(row::encode(&now)))?;
+                self.rebuilt.nameless += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers of the feeds that have names.
+    fn named(&mut self) -> Result<BTreeSet<u32>, StoreError> {
+        let rows = self.next.engine()?.scan(Table::Meta, &key::feed_name(""), &[], usize::MAX)?;
+        Ok(rows.iter().filter_map(|(_, value)| row::decode(value).ok()).collect())
+    }
+}
+
 /// The row of every commit, above all that is known of what was there.
 fn meta(engine: &Engine, dir: &Path, rebuilt: &mut Rebuilt) -> Result<MetaRow, StoreError> {
     let stored = engine.get(Table::Meta, key::META_STATE)?.and_then(|value| row::decode::<MetaRow>(&value).ok());
@@ -229,7 +264,7 @@ fn meta(engine: &Engine, dir: &Path, rebuilt: &mut Rebuilt) -> Result<MetaRow, S
     let last = match engine.last(Table::Event, &[])? {
         Some((key, _)) => {
             let first = key::pack_first(&key);
-            let head = engine.get(Table::Event, &key::pack(first, 0))?.and_then(|value| super::pack::Pack::head(&value).ok());
+            let head = engine.get(Table::Event, &key::pack(first, 0))?.and_then(|value| Pack::head(&value).ok());
             head.map_or(first, |head| first + u64::from(head.events).saturating_sub(1))
         }
         None => 0,

@@ -24,10 +24,10 @@ impl Closing {
 }
 
 /// Something that takes its time.
-pub(super) type Copy = Box<dyn FnOnce(&Shared) + Send>;
+pub(super) type Work = Box<dyn FnOnce(&Shared) + Send>;
 
 /// The thread that copies: one thing after the other, until all stores are dropped.
-pub(super) fn copies(shared: Arc<Shared>, mut orders: mpsc::Receiver<Copy>) -> impl FnOnce() + Send {
+pub(super) fn copies(shared: Arc<Shared>, mut orders: mpsc::Receiver<Work>) -> impl FnOnce() + Send {
     move || {
         while let Some(order) = orders.blocking_recv() {
             if shared.closed.load(Ordering::Relaxed) {
@@ -46,7 +46,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (answer, result) = oneshot::channel();
         // Nobody waits for it any more: fine.
-        let order: Copy = Box::new(move |shared| drop(answer.send(order(shared))));
+        let order: Work = Box::new(move |shared| drop(answer.send(order(shared))));
         self.copies.send(order).await.map_err(|_| StoreError::Closed)?;
         result.await.map_err(|_| StoreError::Closed)?
     }
