@@ -13,7 +13,7 @@
 mod farm;
 mod known;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -131,7 +131,7 @@ async fn polled(urls: &[String], warm: u64, rounds: u64, backlog: Backlog) -> Du
     let dir = tempfile::tempdir().expect("directory");
     let (poller, limits, closing) = poller(urls, dir.path(), backlog).await;
     let (stop, stopped) = watch::channel(false);
-    let agenda = poller.agenda(limits, &poller.store.feeds().await.expect("rows"), &HashMap::new());
+    let agenda = poller.agenda(limits).await.expect("rows");
     let count = |poller: &Poller| poller.counters.polls.load(Ordering::Relaxed);
     let reach = |goal: u64, poller: Arc<Poller>| async move {
         while count(&poller) < goal {

@@ -318,8 +318,7 @@ impl Prepared {
         let stories = self.poller.store.stories().await.map_err(DaemonError::Store)?;
         self.poller.stories = Mutex::new(stories);
         self.poller.paused = Mutex::new(self.poller.store.paused_feeds().await.map_err(DaemonError::Store)?);
-        let rows = self.poller.store.feeds().await.map_err(DaemonError::Store)?;
-        let agenda = self.poller.agenda(self.limits, &rows, &self.poller.store.attempts());
+        let agenda = self.poller.agenda(self.limits).await.map_err(DaemonError::Store)?;
         let (stop, stopped) = watch::channel(false);
         let (mut polling, mut delivering) = (JoinSet::new(), JoinSet::new());
         let mut deliverers = vec![];

@@ -30,6 +30,7 @@ pub mod company;
 mod counters;
 pub mod pacing;
 mod rounds;
+mod survey;
 
 use company::Company;
 pub use counters::{Counters, Glance};

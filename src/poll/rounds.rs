@@ -8,20 +8,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
-use url::Url;
 
-use super::{Glance, Poller, Ticked, Visit};
+use super::{Poller, Ticked, Visit};
 use crate::clock;
-use crate::domain::agenda::{Agenda, Limits};
+use crate::domain::agenda::Agenda;
 use crate::domain::failure::PollError;
-use crate::domain::feed::FeedState;
 use crate::domain::outage::Outage;
-use crate::domain::schedule;
-use crate::domain::throttle::Word;
 use crate::domain::time::Timestamp;
 use crate::fetch::Chain;
 use crate::http::domain;
-use crate::store::{FeedRows, StoreError};
+use crate::store::StoreError;
 
 /// Polling stops when less is free on the disk of the store: rather late news than lost news.
 const RESERVE: u64 = 64 << 20;
@@ -33,44 +29,6 @@ const SHORT_OF_DISK: Duration = Duration::from_secs(5);
 const EXHAUSTED: Duration = Duration::from_secs(2);
 
 impl Poller {
-    /// The agenda of these feeds, as their rows say. Those that are overdue, and those that are new, come one after the other.
-    #[must_use]
-    pub fn agenda(&self, limits: Limits, rows: &FeedRows, attempts: &HashMap<u32, Timestamp>) -> Agenda {
-        let (mut agenda, now, steady) = (Agenda::new(limits), clock::now(), clock::steady());
-        let (mut unpolled, mut overdue) = (0, 0);
-        let (unknown, mut glances) = (FeedState::default(), Vec::with_capacity(self.feeds.len()));
-        for (place, (subscription, number)) in self.feeds.iter().zip(&self.numbers).enumerate() {
-            let feed = &subscription.feed;
-            let row = rows.get(number).unwrap_or(&unknown);
-            unpolled += u64::from(row.polls == 0);
-            let mut due = schedule::revised(&feed.pace, row, attempts.get(number).copied(), now);
-            let leads = self.company.leads(place);
-            if !leads {
-                // It is polled whenever another is.
-                due = Timestamp::MAX;
-            } else if due <= now {
-                due = schedule::staggered(overdue, self.pacing.per_second(), now);
-                overdue += 1;
-            }
-            let url = Url::parse(&feed.url).ok();
-            let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-            glances.push(Glance::from(row));
-            agenda.add(host, &domain::registrable(host), steady.after(due.since(now)));
-            if leads {
-                self.pacing.begin(place, subscription, row);
-            }
-        }
-        // Rests that hosts asked for, whatever feed of theirs heard it.
-        for rest in rows.values().filter_map(|row| row.rest.as_ref()).filter(|rest| rest.until > now) {
-            let left = rest.until.since(now);
-            agenda.rest(&rest.host, if rest.domain { Word::Domain(left) } else { Word::Host(left) }, steady);
-        }
-        self.pacing.solve(now);
-        self.counters.unpolled.store(unpolled, Ordering::Relaxed);
-        self.counters.begin(glances);
-        agenda
-    }
-
     /// Polls until `stop`. Requests under way are then dropped; what has already been received is still written.
     ///
     /// # Errors

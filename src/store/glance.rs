@@ -8,6 +8,9 @@ use crate::domain::feed::FeedState;
 use crate::domain::memory::Item;
 use crate::domain::time::Timestamp;
 
+/// Rows of feeds that are read at once: half a millisecond.
+const ROWS: usize = 256;
+
 /// Lanes that are looked at in one piece.
 const LANES: usize = 500;
 
@@ -18,19 +21,29 @@ pub const DAYS: usize = 14;
 pub type Posts = [u32; DAYS];
 
 impl Store {
-    /// At most `most` feeds that were ever polled, from this number on.
+    /// Shows the row of each feed that was ever polled to `look`, in the order of numbers. A row is as it was when its page was read, and no
+    /// more than a page of them is in memory at once. Dropping the future ends it between two pages.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
-    pub async fn feed_rows(&self, from: u32, most: usize) -> Result<Vec<(u32, FeedState)>, StoreError> {
-        self.read(move |engine| rows(engine, from, most)).await
+    /// See [`Store::feed_state`].
+    pub async fn each_feed(&self, mut look: impl FnMut(u32, FeedState)) -> Result<(), StoreError> {
+        let mut from = 0;
+        loop {
+            let rows = self.read(move |engine| rows(engine, from)).await?;
+            let next = rows.last().and_then(|(number, _)| number.checked_add(1)).filter(|_| rows.len() == ROWS);
+            rows.into_iter().for_each(|(number, row)| look(number, row));
+            match next {
+                Some(next) => from = next,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// How many entries that are known of a feed were published on each of the last days, `today` included: by the publisher's date where it is
     /// one of the past, else by when they were first seen.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn posts(&self, feed: u32, today: u16) -> Result<Posts, StoreError> {
         self.read(move |engine| posts(engine, feed, today)).await
     }
@@ -38,7 +51,7 @@ impl Store {
     /// When the oldest event that waits for a sink was told, but for what is sent once more: that is as old as whoever asked for it wanted.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn oldest_waiting(&self, sink: u32) -> Result<Option<Timestamp>, StoreError> {
         let (mut from, mut oldest) = (vec![], None);
         loop {
@@ -56,12 +69,13 @@ impl Store {
     }
 }
 
-fn rows(engine: &Engine, from: u32, most: usize) -> Result<Vec<(u32, FeedState)>, StoreError> {
+/// A page of rows, from this number on.
+fn rows(engine: &Engine, from: u32) -> Result<Vec<(u32, FeedState)>, StoreError> {
     let row = |(key, value): (sled::IVec, sled::IVec)| {
         let state = row::decode(&value).map_err(|_| engine.damaged_row(Table::Feed))?;
         Ok((key::feed_of(&key), state))
     };
-    engine.scan(Table::Feed, &[], &key::feed(from), most)?.into_iter().map(row).collect()
+    engine.scan(Table::Feed, &[], &key::feed(from), ROWS)?.into_iter().map(row).collect()
 }
 
 fn posts(engine: &Engine, feed: u32, today: u16) -> Result<Posts, StoreError> {
@@ -167,15 +181,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_are_read_in_pieces() {
+    async fn every_row_is_shown_once_whatever_fits_on_a_page() {
         let dir = tempfile::tempdir().unwrap();
         let (store, closing) = open(dir.path());
-        for feed in [1, 256, 3] {
-            store.record(feed, update(0, &[1], NOW)).await.unwrap();
+        let mut expected = vec![];
+        // None, a page that is not full, one that is, one more, and the highest number that there is.
+        for upto in [0, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS + 1] {
+            let mut writes = tokio::task::JoinSet::new();
+            while expected.len() < upto {
+                let feed = if expected.len() == 2 * ROWS { u32::MAX } else { expected.len() as u32 * 3 };
+                let (store, mut polled) = (store.clone(), update(0, &[], NOW));
+                polled.state.entries = feed;
+                writes.spawn(async move { store.record(feed, polled).await.unwrap() });
+                expected.push((feed, feed));
+            }
+            writes.join_all().await;
+            let mut seen = vec![];
+            store.each_feed(|number, row| seen.push((number, row.entries))).await.unwrap();
+            assert_eq!(seen, expected);
         }
-        let numbers = |rows: Vec<(u32, FeedState)>| rows.into_iter().map(|(number, _)| number).collect::<Vec<_>>();
-        assert_eq!(numbers(store.feed_rows(0, 2).await.unwrap()), [1, 3]);
-        assert_eq!(numbers(store.feed_rows(4, 2).await.unwrap()), [256]);
         close(store, closing).await;
     }
 }

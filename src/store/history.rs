@@ -21,7 +21,7 @@ impl Store {
     /// What a feed remembers under a name, what left last at the end; and whether the name tells nothing there.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn remembered(&self, feed: u32, name: Alias) -> Result<(Vec<Remembered>, bool), StoreError> {
         self.read(move |engine| remembered(engine, feed, name)).await
     }
@@ -29,7 +29,7 @@ impl Store {
     /// The events of a feed with these ids, as far as they are still kept, and where they went. Looks at those told between the two times.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn told(&self, feed: u32, ids: HashSet<EventId>, between: (Timestamp, Timestamp)) -> Result<Vec<Told>, StoreError> {
         self.read(move |engine| told(engine, feed, &ids, between)).await
     }

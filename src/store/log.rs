@@ -62,7 +62,7 @@ impl Store {
     /// The events behind a sequence, oldest first, of those that are on the disk.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn events_after(&self, sequence: u64, sought: &Sought, most: Most) -> Result<Share, StoreError> {
         // What has been written and not yet synced may be lost again, and its numbers given to others.
         let (until, sought) = (self.sequence(), sought.clone());
@@ -72,7 +72,7 @@ impl Store {
     /// The events before a sequence, newest first, of those that are on the disk.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn events_before(&self, sequence: u64, sought: &Sought, most: Most) -> Result<Share, StoreError> {
         let (until, sought) = (self.sequence(), sought.clone());
         self.read(move |engine| before(engine, sequence.min(until.saturating_add(1)), &sought, most)).await
@@ -81,7 +81,7 @@ impl Store {
     /// The numbers of feeds, in the order of the names; `None` for one that was never configured.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn numbers_of(&self, feeds: Vec<String>) -> Result<Vec<Option<u32>>, StoreError> {
         self.read(move |engine| feeds.iter().map(|name| number(engine, name)).collect()).await
     }

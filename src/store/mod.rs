@@ -99,9 +99,6 @@ pub struct Recorded {
     pub events: usize,
 }
 
-/// A feed as it stands, for the status.
-pub type FeedRows = HashMap<u32, FeedState>;
-
 /// The store. Cheap to clone; the database is closed when the last clone and the threads are gone.
 #[derive(Clone)]
 pub struct Store {
@@ -198,14 +195,6 @@ impl Store {
         Ok((numbers, sinks))
     }
 
-    /// The rows of all feeds that were ever polled, by number.
-    ///
-    /// # Errors
-    /// When it cannot be read, not even after opening the database again.
-    pub async fn feeds(&self) -> Result<FeedRows, StoreError> {
-        self.read(reader::feeds).await
-    }
-
     /// The feeds that were being asked when the process before this one ended, and since when; some of them may have been recorded since.
     #[must_use]
     pub fn attempts(&self) -> HashMap<u32, Timestamp> {
@@ -215,7 +204,7 @@ impl Store {
     /// What is remembered of a feed; a fresh state for one that was never polled.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// When it cannot be read, not even after opening the database again.
     pub async fn feed_state(&self, feed: u32) -> Result<FeedState, StoreError> {
         self.read(move |engine| reader::feed_state(engine, feed)).await
     }
@@ -223,7 +212,7 @@ impl Store {
     /// The entries of a feed's last document, and its keys that tell nothing.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn memory(&self, feed: u32) -> Result<Memory, StoreError> {
         self.read(move |engine| reader::memory(engine, feed)).await
     }
@@ -231,7 +220,7 @@ impl Store {
     /// The entries that a feed is known to have had earlier under one of these names, those that left last at the end.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn cold(&self, feed: u32, names: Vec<Alias>) -> Result<Vec<Cold>, StoreError> {
         if names.is_empty() {
             return Ok(vec![]);
@@ -243,7 +232,7 @@ impl Store {
     /// The articles of late.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn stories(&self) -> Result<Stories, StoreError> {
         self.read(reader::stories).await
     }
@@ -306,7 +295,7 @@ impl Store {
     /// The head of a lane, with as many behind it as make `most`; `Err` with its number in the lane when the stored event cannot be read.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn head(&self, lane: Lane, most: usize) -> Result<Option<Result<Delivery, u64>>, StoreError> {
         self.read(move |engine| reader::head(engine, lane, most)).await
     }

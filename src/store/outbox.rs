@@ -28,7 +28,7 @@ impl Store {
     /// the future leaves it at those that have entered.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn replay(&self, route: &Route, since: Since, now: Timestamp) -> Result<u64, StoreError> {
         let _past = self.shared.past.lock().await;
         let until = self.sequence();
@@ -49,7 +49,7 @@ impl Store {
     /// that is not new. What a crash interrupts goes on where it was, without a repetition.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn welcome(&self, route: &Route, backlog: Backlog, now: Timestamp) -> Result<u64, StoreError> {
         let _past = self.shared.past.lock().await;
         let (mut next, until) = match self.sink_row(route.sink).await?.welcome {
@@ -102,7 +102,7 @@ impl Store {
     /// The dead letters of a sink behind this sequence, at most `most` of them.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn dead_letters(&self, sink: u32, after: u64, most: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.read(move |engine| reader::dead_letters(engine, sink, after, most)).await
     }
@@ -122,7 +122,7 @@ impl Store {
     /// All sinks that were ever configured and not forgotten, with their numbers.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn sinks(&self) -> Result<Vec<(SinkId, u32)>, StoreError> {
         self.read(reader::sinks).await
     }
@@ -130,7 +130,7 @@ impl Store {
     /// Drops all that waits for a sink that is not configured any more, and its dead letters. Should the name come back, it is a new sink.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn forget(&self, sink: SinkId, number: u32) -> Result<(), StoreError> {
         let _past = self.shared.past.lock().await;
         self.errand(Errand::Forget(sink, number)).await?;
@@ -166,7 +166,7 @@ impl Store {
     /// The feeds that are paused.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn paused_feeds(&self) -> Result<HashSet<u32>, StoreError> {
         self.read(reader::paused_feeds).await
     }
@@ -174,7 +174,7 @@ impl Store {
     /// Whether a sink is paused, and since when operators have been told that nothing reaches it.
     ///
     /// # Errors
-    /// See [`Store::feeds`].
+    /// See [`Store::feed_state`].
     pub async fn sink_state(&self, sink: u32) -> Result<(bool, Option<Timestamp>), StoreError> {
         self.sink_row(sink).await.map(|row| (row.paused, row.disabled))
     }

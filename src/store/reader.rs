@@ -1,6 +1,6 @@
 //! The reader thread: sled's reads may touch the disk, so they are no business of the async workers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use super::entries;
 use super::key::{self, Table};
 use super::pack::Pack;
 use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow, SinkRow};
-use super::{FeedRows, Shared, StoreError, writer};
+use super::{Shared, StoreError, writer};
 use crate::domain::delivery::{DeadLetter, Delivery, Lane, SinkId};
 use crate::domain::entry::Entry;
 use crate::domain::event::Event;
@@ -79,15 +79,6 @@ pub(super) fn run(shared: Arc<Shared>, mut questions: mpsc::Receiver<Job>, commi
             }
         }
     }
-}
-
-pub(super) fn feeds(engine: &Engine) -> Result<FeedRows, StoreError> {
-    let mut feeds = HashMap::new();
-    for (key, value) in engine.scan(Table::Feed, &[], &[], usize::MAX)? {
-        let number = key.first_chunk().copied().map_or(0, u32::from_be_bytes);
-        feeds.insert(number, row::decode(&value).map_err(|_| engine.damaged_row(Table::Feed))?);
-    }
-    Ok(feeds)
 }
 
 pub(super) fn feed_state(engine: &Engine, feed: u32) -> Result<FeedState, StoreError> {

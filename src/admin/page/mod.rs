@@ -34,9 +34,6 @@ const ENTRIES: usize = 30;
 /// Tags that are offered.
 const TAGS: usize = 200;
 
-/// Rows of feeds that are read at once.
-const ROWS: usize = 500;
-
 /// Characters that feeds are put in order by.
 const SORTED: usize = 40;
 
@@ -169,19 +166,12 @@ impl Census {
                 census.found.push((words::clean(title.unwrap_or(&subscription.feed.id.0), SORTED).to_lowercase(), place));
             }
         };
-        let mut from = 0;
-        loop {
-            let rows = board.store.feed_rows(from, ROWS).await?;
-            for (number, row) in &rows {
-                if let Some(place) = places.remove(number) {
-                    look(place, *number, Some(row));
-                }
+        let known = board.store.each_feed(|number, row| {
+            if let Some(place) = places.remove(&number) {
+                look(place, number, Some(&row));
             }
-            match rows.last().and_then(|(number, _)| number.checked_add(1)).filter(|_| rows.len() == ROWS) {
-                Some(next) => from = next,
-                None => break,
-            }
-        }
+        });
+        known.await?;
         places.into_iter().for_each(|(number, place)| look(place, number, None));
         census.found.sort_unstable();
         Ok(census)
