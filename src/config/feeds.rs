@@ -19,9 +19,10 @@ use crate::http::trust::Trust;
 use crate::secret::HeaderValue;
 
 impl Reading<'_> {
-    pub(super) fn plain_feed(&self, name: &str, url: &Url, tags: Vec<String>) -> Subscription {
-        let (id, url) = (FeedId(Arc::from(name)), url.to_string());
-        Subscription { feed: Feed { id, url, tags: tags.into(), backlog: Backlog::None, pace: self.pace }, options: Arc::default() }
+    pub(super) fn plain_feed(&mut self, name: &str, url: &Url, tags: Vec<String>) -> Subscription {
+        let (id, url) = (FeedId(Arc::from(name)), url.as_str().to_owned());
+        let tags = self.tags.entry(tags).or_insert_with_key(|tags| tags.as_slice().into()).clone();
+        Subscription { feed: Feed { id, url, tags, backlog: Backlog::None, pace: self.pace }, options: self.usual.clone() }
     }
 
     pub(super) fn feed(&mut self, file: &File<'_>, name: &Spanned<String>, w: written::Feed) -> Subscription {

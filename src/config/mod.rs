@@ -6,6 +6,7 @@ mod latin;
 mod limits;
 mod lines;
 pub mod opml;
+mod pieces;
 mod polling;
 mod problem;
 mod reading;
@@ -49,7 +50,7 @@ pub struct Config {
     pub polling: Polling,
     /// What holds for every request.
     pub fetch: fetch::Settings,
-    /// In the order of their names, those of OPML files last.
+    /// In the order of their names.
     pub feeds: Arc<Vec<Subscription>>,
     /// In the order of their names.
     pub sinks: Arc<Vec<sink::Options>>,
@@ -124,12 +125,9 @@ pub fn find(named: Option<&Path>, env: Env<'_>) -> Result<PathBuf, ConfigError> 
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(path: &Path, env: Env<'_>) -> Result<Config, ConfigError> {
-    let mut reading = reading::Reading::new(env);
-    let config = reading.main(path);
-    match config {
-        Some(config) if reading.problems.is_empty() => Ok(Config { warnings: reading.warnings, ..config }),
-        _ => Err(ConfigError(reading.problems)),
-    }
+    reading::Reading::good(env, |reading| {
+        reading.main(path).map(|config| Config { warnings: std::mem::take(&mut reading.warnings), ..config })
+    })
 }
 
 /// A feed, as far as other readers would know it.
@@ -156,19 +154,20 @@ pub struct Configured {
 /// # Errors
 /// When a file cannot be read, or has no feeds that could be told.
 pub fn feeds(path: &Path, env: Env<'_>) -> Result<Vec<Configured>, ConfigError> {
-    let mut reading = reading::Reading::new(env);
-    let feeds = reading.names(path);
-    let mut settings = std::mem::take(&mut reading.settings);
-    let configured = |(file, Subscription { feed, .. }): (PathBuf, Subscription)| Configured {
+    let (feeds, mut settings) = reading::Reading::good(env, |reading| {
+        let feeds = reading.names(path)?;
+        Some((feeds, std::mem::take(&mut reading.settings)))
+    })?;
+    let configured = |(file, Subscription { feed, .. }): (Arc<Path>, Subscription)| Configured {
         settings: settings.remove(&*feed.id.0).unwrap_or_default(),
         name: feed.id.to_string(),
         url: feed.url,
         tags: feed.tags.to_vec(),
-        file,
+        file: file.to_path_buf(),
         title: None,
         site_url: None,
     };
-    if reading.problems.is_empty() { Ok(feeds.into_iter().map(configured).collect()) } else { Err(ConfigError(reading.problems)) }
+    Ok(feeds.into_iter().map(configured).collect())
 }
 
 #[cfg(test)]

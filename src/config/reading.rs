@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 use super::feeds::settings;
 use super::limits::{self, LONGEST_NAME};
 use super::value::{Spanned, web_url};
-use super::{Config, Env, Problem, opml, written};
-use crate::domain::feed::Pace;
-use crate::fetch::Subscription;
+use super::{Config, ConfigError, Env, Problem, opml, pieces, written};
+use crate::domain::feed::{FeedId, Pace};
+use crate::fetch::{self, Subscription};
 use crate::sink::{self, Target};
 
 type Feeds = BTreeMap<Spanned<String>, written::Feed>;
@@ -25,15 +25,30 @@ pub(super) struct Reading<'a> {
     pub(super) env: Env<'a>,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
-    feeds: BTreeMap<String, (PathBuf, Subscription)>,
+    /// With the file that each is from, in the order in which they were read; and their places, by name.
+    feeds: Vec<(Arc<Path>, Subscription)>,
+    places: BTreeMap<FeedId, usize>,
     sinks: BTreeMap<String, (PathBuf, sink::Options)>,
     /// Globs and tags that filters name, with where, to be looked for among the feeds at the end.
     pub(super) wanted: Vec<(String, Wanted)>,
     pub(super) pace: Pace,
+    /// Shared by all feeds that need nothing special, and by those with the same tags.
+    pub(super) usual: Arc<fetch::Options>,
+    pub(super) tags: HashMap<Vec<String>, Arc<[String]>>,
     /// Whether only names, URLs and tags of feeds are wanted.
     plain: bool,
     /// The keys of what else is set for feeds, by name, if only those are wanted.
     pub(super) settings: BTreeMap<String, Vec<&'static str>>,
+    /// How large files are read, and those that were not read whole.
+    manner: Manner,
+    cut: Vec<PathBuf>,
+}
+
+/// How large files are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    InPieces,
+    Whole,
 }
 
 /// What a filter asks of feeds.
@@ -61,20 +76,30 @@ impl File<'_> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(env: Env<'a>) -> Self {
+    fn new(env: Env<'a>, manner: Manner) -> Self {
         let (min, mean, max) = (limits::MIN_INTERVAL.default, limits::MEAN_INTERVAL.default, limits::MAX_INTERVAL.default);
         let pace = Pace { fixed: None, min, mean, max };
-        Self {
-            env,
-            problems: vec![],
-            warnings: vec![],
-            feeds: BTreeMap::new(),
-            sinks: BTreeMap::new(),
-            wanted: vec![],
-            pace,
-            plain: false,
-            settings: BTreeMap::new(),
+        let (usual, tags) = (Arc::default(), HashMap::new());
+        let (feeds, places, sinks, settings) = (vec![], BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (problems, warnings, wanted) = (vec![], vec![], vec![]);
+        Self { env, problems, warnings, feeds, places, sinks, wanted, pace, usual, tags, plain: false, settings, manner, cut: vec![] }
+    }
+
+    /// What `read` makes of files in which nothing is wrong.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub(super) fn good<T>(env: Env<'a>, read: impl Fn(&mut Self) -> Option<T>) -> Result<T, ConfigError> {
+        let attempt = |manner| {
+            let mut reading = Self::new(env, manner);
+            let read = read(&mut reading).filter(|_| reading.problems.is_empty());
+            read.ok_or((!reading.cut.is_empty(), reading.problems))
+        };
+        match attempt(Manner::InPieces) {
+            Err((true, _)) => attempt(Manner::Whole),
+            other => other,
         }
+        .map_err(|(_, problems)| ConfigError(problems))
     }
 
     /// The main file and all it names; `None` when it could not be read at all.
@@ -93,7 +118,8 @@ impl<'a> Reading<'a> {
         let hosts = self.hosts(&file, w.admin.as_ref());
         let state_dir = self.state_dir(w.state_dir);
         let backups = self.number(&file, w.backups.as_ref(), &limits::BACKUPS);
-        let feeds: Vec<_> = std::mem::take(&mut self.feeds).into_values().map(|(_, feed)| feed).collect();
+        let mut feeds: Vec<_> = self.by_name().into_iter().map(|(_, feed)| feed).collect();
+        feeds.shrink_to_fit();
         let sinks: Vec<_> = std::mem::take(&mut self.sinks).into_values().map(|(_, sink)| sink).collect();
         self.whole(&feeds, &sinks);
         Some(Config {
@@ -112,18 +138,18 @@ impl<'a> Reading<'a> {
     }
 
     /// Nothing but the feeds of the main file and all it names, by name, with the file that each is from: no secret is looked for.
-    pub(super) fn names(&mut self, path: &Path) -> Vec<(PathBuf, Subscription)> {
-        let Some(text) = self.text(path) else { return vec![] };
+    pub(super) fn names(&mut self, path: &Path) -> Option<Vec<(Arc<Path>, Subscription)>> {
+        let text = self.text(path)?;
         let file = File { path, text: &text };
-        let Some(w) = self.parse::<written::Written>(&file) else { return vec![] };
+        let w: written::Written = self.parse(&file)?;
         self.plain = true;
         self.all(&file, w.feeds, w.sinks, (&w.include, &w.opml));
-        std::mem::take(&mut self.feeds).into_values().collect()
+        Some(self.by_name())
     }
 
     /// The feeds and sinks of the main file and all it names.
     fn all(&mut self, file: &File<'_>, feeds: Feeds, sinks: Sinks, (include, opml): (&[Spanned<String>], &[Spanned<PathBuf>])) {
-        self.take(file, feeds, sinks);
+        self.whole_of(file, feeds, sinks);
         for pattern in include {
             self.include(file, pattern);
         }
@@ -132,7 +158,14 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// What is in a file; of a large one, what is in it beside feeds, which [`Reading::whole_of`] reads.
     fn text(&mut self, path: &Path) -> Option<String> {
+        if self.manner == Manner::InPieces
+            && let Some(head) = pieces::head(path)
+        {
+            self.cut.push(path.to_owned());
+            return Some(head);
+        }
         match fs::read_to_string(path) {
             Ok(text) => Some(text),
             Err(e) => {
@@ -161,13 +194,37 @@ impl<'a> Reading<'a> {
             let Some(text) = self.text(&path) else { continue };
             let file = File { path: &path, text: &text };
             if let Some(w) = self.parse::<written::Included>(&file) {
+                self.whole_of(&file, w.feeds, w.sinks);
+            }
+        }
+    }
+
+    /// The feeds and sinks of a file, of which [`Reading::text`] may not have been the whole.
+    fn whole_of(&mut self, file: &File<'_>, feeds: Feeds, sinks: Sinks) {
+        let elsewhere = !feeds.is_empty();
+        self.take(file, feeds, sinks);
+        if self.cut.last().is_none_or(|path| path != file.path) {
+            return;
+        }
+        if elsewhere {
+            // Whether they may stand in two places, the parser says that sees both.
+            return self.problems.push(Problem::general(format!("{} has to be read whole", file.path.display())));
+        }
+        let read = pieces::each(file.path, |text| {
+            let file = File { path: file.path, text };
+            if let Some(w) = self.parse::<written::Included>(&file) {
                 self.take(&file, w.feeds, w.sinks);
             }
+            self.problems.is_empty()
+        });
+        if let Err(e) = read {
+            self.problems.push(Problem::general(format!("cannot read {}: {e}", file.path.display())));
         }
     }
 
     fn opml(&mut self, file: &File<'_>, outlines: &Spanned<PathBuf>) {
         let path = file.dir().join(outlines.get_ref());
+        let place: Arc<Path> = path.as_path().into();
         let read = fs::read(&path).map_err(|e| e.to_string()).and_then(|bytes| opml::whole(&bytes));
         let read = match read {
             Ok(read) => read,
@@ -190,12 +247,30 @@ impl<'a> Reading<'a> {
             };
             let name = opml::name(&url);
             let feed = self.plain_feed(&name, &url, outline.tags);
-            self.feeds.entry(name).or_insert((path.clone(), feed));
+            // What a file says of a feed counts more than an outline of the same name.
+            drop(self.add(&place, feed));
         }
+    }
+
+    /// Takes in a feed, unless there is one of its name: then the file that has it.
+    fn add(&mut self, file: &Arc<Path>, feed: Subscription) -> Option<Arc<Path>> {
+        let place = *self.places.entry(feed.feed.id.clone()).or_insert(self.feeds.len());
+        let known = self.feeds.get(place).map(|(file, _)| file.clone());
+        if known.is_none() {
+            self.feeds.push((file.clone(), feed));
+        }
+        known
+    }
+
+    fn by_name(&mut self) -> Vec<(Arc<Path>, Subscription)> {
+        let mut feeds = std::mem::take(&mut self.feeds);
+        feeds.sort_unstable_by(|(_, a), (_, b)| a.feed.id.cmp(&b.feed.id));
+        feeds
     }
 
     /// The feeds and sinks of one file.
     fn take(&mut self, file: &File<'_>, feeds: Feeds, sinks: Sinks) {
+        let place: Arc<Path> = file.path.into();
         for (name, feed) in feeds {
             self.check_name(file, &name, "feed");
             let meant = if self.plain {
@@ -204,7 +279,7 @@ impl<'a> Reading<'a> {
             } else {
                 self.feed(file, &name, feed)
             };
-            if let Some((other, _)) = self.feeds.insert(name.get_ref().clone(), (file.path.to_owned(), meant)) {
+            if let Some(other) = self.add(&place, meant) {
                 self.problems.push(file.at(name.span(), format!("the feed {} is already defined in {}", name.get_ref(), other.display())));
             }
         }
@@ -259,7 +334,8 @@ impl<'a> Reading<'a> {
                 self.problems.push(Problem::general(message));
             }
         }
-        let mut urls = HashMap::new();
+        // Of small nodes, not one large block: see [`pieces`] for what the process keeps.
+        let mut urls = BTreeMap::new();
         for Subscription { feed, .. } in feeds {
             if let Some(other) = urls.insert(&feed.url, &feed.id) {
                 self.warnings.push(format!("the feeds {other} and {} have the same URL; it is polled twice", feed.id));
