@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::clock;
 use crate::domain::conditional::Validators;
 use crate::domain::failure::PollError;
-use crate::domain::feed::{Body, Feed, FeedState, Known};
+use crate::domain::feed::{Body, Condition, Feed, FeedState, Known};
 use crate::domain::filter::Route;
 use crate::domain::memory::Memory;
 use crate::domain::moving;
@@ -170,6 +170,14 @@ impl Poller {
     #[must_use]
     pub fn is_paused(&self, number: u32) -> bool {
         self.paused.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
+    }
+
+    /// How each feed fares, by place.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<Condition> {
+        let paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        let glances = self.counters.feeds().into_iter().zip(&self.numbers);
+        glances.map(|(glance, number)| if paused.contains(number) { Condition::Paused } else { glance.condition }).collect()
     }
 
     /// Has a feed wait, or polls it as soon as the limits of its host allow.

@@ -92,19 +92,34 @@ async fn a_browser_may_do_with_the_page_what_it_needs_and_no_more() {
     assert_eq!(socket.get("http://feedwire/").send().await.unwrap().status().as_u16(), 200);
 }
 
+/// A few, of which all is read for every page, and so many that what they are called is kept for a while.
 #[tokio::test]
 async fn many_feeds_come_a_hundred_at_a_time() {
-    let feeds: String = (0..250).map(|n| format!("[feeds.feed-{n:03}]\nurl = \"https://feed.invalid/{n}\"\ninterval = \"1d\"\n")).collect();
-    let home = Home::new(&(feeds + ADMIN));
-    let daemon = home.start().await;
-    let address = address(&daemon).await;
-    let (_, html) = ask(&address, "/?page=3&q=feed-").await;
-    let rows = html.matches("<bdi class=\"name\">feed-").count();
-    assert_eq!(
-        (rows, html.contains("250 feeds, page 3 of 3"), html.contains("feed-249"), html.contains("feed-199")),
-        (50, true, true, false)
-    );
-    assert!(html.contains("<a rel=\"prev\" href=\"&#x2f;?q=feed-&amp;page=2\">"), "{html}");
+    for (many, pages) in [(250, 3), (1250, 13)] {
+        let feed = |n: u32| format!("[feeds.feed-{n:04}]\nurl = \"https://feed.invalid/{n}\"\ninterval = \"1d\"\n");
+        let home = Home::new(&((0..many).map(feed).collect::<String>() + ADMIN));
+        let daemon = home.start().await;
+        let address = address(&daemon).await;
+        let (_, html) = ask(&address, &format!("/?page={pages}&q=feed-")).await;
+        let rows = html.matches("<bdi class=\"name\">feed-").count();
+        let has = |n: u32| html.contains(&format!("feed-{n:04}"));
+        let found = html.contains(&format!("feeds, page {pages} of {pages}"));
+        assert_eq!((rows, found, has(many - 1), has(many - 51)), (50, true, true, false), "{many}");
+        let previous = format!("<a rel=\"prev\" href=\"&#x2f;?q=feed-&amp;page={}\">", pages - 1);
+        assert!(html.contains(&previous), "{html}");
+        // How they fare is seen at once all the same.
+        assert_eq!(home.ctl(&["pause", "feed-0007"]).await.0, 0);
+        let (_, html) = ask(&address, "/?state=paused").await;
+        assert_eq!(html.matches("<bdi class=\"name\">feed-0007").count(), 1, "{many}");
+        assert_eq!(html.matches("<bdi class=\"name\">feed-").count(), 1, "{many}");
+        // So is another set of feeds.
+        home.configure(&((0..many - 1).map(feed).collect::<String>() + "[feeds.other]\nurl = \"https://feed.invalid/\"\n" + ADMIN));
+        assert_eq!(home.ctl(&["reload"]).await.0, 0);
+        let (_, html) = ask(&address, "/?q=other").await;
+        assert_eq!(html.matches("<bdi class=\"name\">other").count(), 1, "{many}");
+        let (_, html) = ask(&address, &format!("/?q=feed-{:04}", many - 1)).await;
+        assert_eq!(html.matches("<bdi class=\"name\">feed-").count(), 0, "{many}");
+    }
 }
 
 /// Scripts have run; what a publisher wrote is still text; what comes is seen without a reload.

@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use tokio::sync::oneshot;
+use tracing::warn;
 
 use super::{Board, Order};
 use crate::clock;
@@ -70,15 +71,21 @@ fn no_such(feed: &str) -> (StatusCode, String) {
 /// Decides about entries that are held back; 404 when there is no such feed, 409 when nothing is held back.
 pub(super) async fn flood(State(board): State<Arc<Board>>, Query(order): Query<FloodOrder>) -> (StatusCode, String) {
     let poller = board.panel().poller.clone();
-    let Some(number) = place_of(&poller, &order.feed).and_then(|place| poller.numbers.get(place).copied()) else {
-        return no_such(&order.feed);
-    };
+    let Some(place) = place_of(&poller, &order.feed) else { return no_such(&order.feed) };
+    let Some(number) = poller.numbers.get(place).copied() else { return no_such(&order.feed) };
     let (decision, done) = match order.decision {
         Decided::Release => (Decision::Release, "the next poll tells what the document still has"),
         Decided::Drop => (Decision::Drop, "the entries stay marked as seen"),
     };
     match board.store.decide(number, decision).await {
-        Ok(true) => (StatusCode::OK, format!("{done}\n")),
+        Ok(true) => {
+            // How the feed fares is seen at once, not only after its next poll.
+            match board.store.feed_state(number).await {
+                Ok(row) => poller.counters.note(place, &row),
+                Err(e) => warn!(error = log::chain(&e), "A feed cannot be read."),
+            }
+            (StatusCode::OK, format!("{done}\n"))
+        }
         Ok(false) => (StatusCode::CONFLICT, format!("nothing of {:?} is held back\n", order.feed)),
         Err(e) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", log::chain(&e))),
     }

@@ -94,18 +94,14 @@ fn polling(page: &mut Page, panel: &Panel) {
 
 fn feeds(page: &mut Page, panel: &Panel) {
     let poller = &panel.poller;
-    let mut feeds = poller.counters.feeds();
-    for (glance, number) in feeds.iter_mut().zip(&poller.numbers) {
-        if poller.is_paused(*number) {
-            glance.condition = Condition::Paused;
-        }
-    }
-    let count = |condition| feeds.iter().filter(|glance| glance.condition == condition).count() as f64;
+    let conditions = poller.conditions();
+    let count = |condition| conditions.iter().filter(|other| **other == condition).count() as f64;
     let states = Condition::ALL.iter().map(|state| (labels("state", state.as_str()), count(*state))).collect();
     page.gauges("feeds", "Feeds by how they fare", states);
-    if feeds.len() > MOST_FEEDS {
+    if poller.feeds.len() > MOST_FEEDS {
         return;
     }
+    let feeds = poller.counters.feeds();
     let each = |of: fn(&Glance) -> u32| {
         let line = |(feed, glance)| (labels("feed", feed), f64::from(of(glance)));
         poller.feeds.iter().map(|subscription| &*subscription.feed.id.0).zip(&feeds).map(line).collect()

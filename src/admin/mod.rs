@@ -67,6 +67,7 @@ pub struct Board {
     readers: Readers,
     /// Whether the configuration was good when it was read last, and when that was.
     reloaded: Mutex<(bool, Timestamp)>,
+    titles: page::Shelf,
 }
 
 impl Board {
@@ -74,7 +75,15 @@ impl Board {
     #[must_use]
     pub fn new(store: Store, panel: Panel, orders: mpsc::Sender<Order>, pull: Pull) -> Self {
         let (started, panel) = (clock::now(), RwLock::new(Arc::new(panel)));
-        Self { store, started, panel, orders, readers: Readers::new(pull), reloaded: Mutex::new((true, started)) }
+        Self {
+            store,
+            started,
+            panel,
+            orders,
+            readers: Readers::new(pull),
+            reloaded: Mutex::new((true, started)),
+            titles: page::Shelf::default(),
+        }
     }
 
     /// What is running now.

@@ -152,11 +152,11 @@ impl Page {
     fn of(&self, panel: &Panel) -> (Vec<(Subscription, u32)>, bool) {
         let after = self.after.as_deref().unwrap_or_default();
         let limit = self.limit.unwrap_or(PAGE).clamp(1, PAGE);
-        let feeds = panel.poller.feeds.iter().zip(panel.poller.numbers.iter().copied());
-        let mut rest: Vec<_> = feeds.filter(|(subscription, _)| &*subscription.feed.id.0 > after).collect();
-        rest.sort_by(|a, b| a.0.feed.id.cmp(&b.0.feed.id));
-        let more = rest.len() > limit;
-        (rest.into_iter().take(limit).map(|(subscription, number)| (subscription.clone(), number)).collect(), more)
+        let (feeds, numbers) = (&panel.poller.feeds, &panel.poller.numbers);
+        // They are in the order of their names.
+        let from = feeds.partition_point(|subscription| &*subscription.feed.id.0 <= after);
+        let wanted = feeds.iter().zip(numbers).skip(from).take(limit).map(|(subscription, number)| (subscription.clone(), *number));
+        (wanted.collect(), feeds.len() - from > limit)
     }
 }
 

@@ -114,8 +114,13 @@ impl Counters {
                 self.meters.lag.observe(found.since(dated));
             }
         }
+        self.note(place, &update.state);
+    }
+
+    /// Remembers how a feed fares, by its place.
+    pub fn note(&self, place: usize, state: &FeedState) {
         if let Some(glance) = self.lock().get_mut(place) {
-            *glance = Glance::from(&update.state);
+            *glance = Glance::from(state);
         }
     }
 
@@ -144,7 +149,20 @@ fn result(outcome: &Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::feed::{Decision, Flood};
     use crate::metrics::POLL_RESULTS;
+
+    #[test]
+    fn what_becomes_of_a_feed_between_two_polls_is_known_at_once() {
+        let counters = Counters::default();
+        let flood = Some(Flood { since: Timestamp(0), held: 2, confirmed: true, released: false });
+        let mut row = FeedState { polls: 3, flood, ..FeedState::default() };
+        counters.begin(vec![Glance::from(&FeedState::default()), Glance::from(&row)]);
+        assert!(row.decide(Decision::Drop));
+        counters.note(1, &row);
+        counters.note(2, &row);
+        assert_eq!(counters.feeds().iter().map(|glance| glance.condition).collect::<Vec<_>>(), [Condition::New, Condition::Ok]);
+    }
 
     #[test]
     fn every_failure_of_a_poll_has_a_series() {

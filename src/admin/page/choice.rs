@@ -5,7 +5,7 @@ use serde::Serialize;
 use url::form_urlencoded::{self, Serializer};
 
 use crate::admin::ask::Refusal;
-use crate::domain::feed::{Condition, FeedState};
+use crate::domain::feed::Condition;
 use crate::fetch::Subscription;
 
 /// Characters of a filter.
@@ -52,13 +52,18 @@ impl Choice {
         !(self.q.is_empty() && self.tag.is_empty() && self.state.is_empty())
     }
 
-    /// Whether a feed in this state is to be seen.
-    pub(super) fn wants(&self, subscription: &Subscription, row: Option<&FeedState>, state: Condition) -> bool {
-        let has = |text: &str| text.to_lowercase().contains(&self.q.to_lowercase());
-        let title = row.and_then(|row| row.title.as_deref()).unwrap_or_default();
-        (self.state.is_empty() || self.state == state.as_str())
-            && (self.tag.is_empty() || subscription.feed.tags.contains(&self.tag))
-            && (self.q.is_empty() || has(&subscription.feed.id.0) || has(title) || has(&super::words::host(&subscription.feed.url)))
+    /// Whether a feed with this title, in this state, is to be seen.
+    pub(super) fn chosen(&self) -> impl Fn(&Subscription, Option<&str>, Condition) -> bool {
+        let sought = self.q.to_lowercase();
+        move |subscription, title, state| {
+            let has = |text: &str| text.to_lowercase().contains(&sought);
+            (self.state.is_empty() || self.state == state.as_str())
+                && (self.tag.is_empty() || subscription.feed.tags.contains(&self.tag))
+                && (self.q.is_empty()
+                    || has(&subscription.feed.id.0)
+                    || has(title.unwrap_or_default())
+                    || has(&super::words::host(&subscription.feed.url)))
+        }
     }
 
     /// The address of another page of the same choice.

@@ -1,11 +1,12 @@
 //! `/`: the status page, for people. Made whole on the server and readable without scripts; one script has it made anew whenever there is
 //! news. What feeds, servers and consumers wrote comes in as text alone.
 
+mod census;
 mod choice;
 mod view;
 mod words;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -18,10 +19,12 @@ use tokio::time::timeout;
 use super::{Board, Panel, pages, river};
 use crate::clock;
 use crate::domain::event::EventKind;
-use crate::domain::feed::{Condition, FeedState};
+use crate::domain::feed::Condition;
 use crate::domain::time::Timestamp;
 use crate::log;
 use crate::store::{Sought, StoreError};
+use census::Census;
+pub(super) use census::Shelf;
 use choice::Choice;
 use view::{Count, EntryView, FeedView, Head, Pager, SinkView, View};
 
@@ -33,9 +36,6 @@ const ENTRIES: usize = 30;
 
 /// Tags that are offered.
 const TAGS: usize = 200;
-
-/// Characters that feeds are put in order by.
-const SORTED: usize = 40;
 
 /// How long the store may take; then the page says what is known without it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -141,61 +141,6 @@ impl Parts {
 fn tags(panel: &Panel) -> Vec<String> {
     let all: BTreeSet<_> = panel.poller.feeds.iter().flat_map(|subscription| subscription.feed.tags.iter()).collect();
     all.into_iter().take(TAGS).cloned().collect()
-}
-
-/// All feeds, looked at once.
-struct Census {
-    /// How many are in each state.
-    states: HashMap<Condition, u64>,
-    /// Those that are to be seen, in the order of what they are called: that, and their places.
-    found: Vec<(String, usize)>,
-}
-
-impl Census {
-    async fn take(board: &Board, panel: &Panel, choice: &Choice) -> Result<Self, StoreError> {
-        let poller = &panel.poller;
-        let mut census = Self { states: HashMap::new(), found: vec![] };
-        let mut places: HashMap<u32, usize> = poller.numbers.iter().copied().enumerate().map(|(place, number)| (number, place)).collect();
-        let mut look = |place: usize, number: u32, row: Option<&FeedState>| {
-            let Some(subscription) = poller.feeds.get(place) else { return };
-            let new = FeedState::default();
-            let state = pages::state_of(row.unwrap_or(&new), poller.is_paused(number));
-            *census.states.entry(state).or_default() += 1;
-            if choice.wants(subscription, row, state) {
-                let title = row.and_then(|row| row.title.as_deref()).filter(|title| !title.trim().is_empty());
-                census.found.push((words::clean(title.unwrap_or(&subscription.feed.id.0), SORTED).to_lowercase(), place));
-            }
-        };
-        let known = board.store.each_feed(|number, row| {
-            if let Some(place) = places.remove(&number) {
-                look(place, number, Some(&row));
-            }
-        });
-        known.await?;
-        places.into_iter().for_each(|(number, place)| look(place, number, None));
-        census.found.sort_unstable();
-        Ok(census)
-    }
-
-    /// The places on the page that is asked for, or on the last.
-    fn page(&self, choice: &Choice) -> (Vec<usize>, Pager) {
-        let pages = self.found.len().div_ceil(PAGE).max(1);
-        let page = choice.page.min(pages);
-        let places = self.found.iter().map(|(_, place)| *place).skip((page - 1) * PAGE).take(PAGE).collect();
-        let previous = (page > 1).then(|| choice.address(page - 1));
-        let next = (page < pages).then(|| choice.address(page + 1));
-        (places, Pager { found: log::counted(words::number(self.found.len() as u64), "feed"), page, pages, previous, next })
-    }
-
-    fn counts(&self, choice: &Choice) -> Vec<Count> {
-        let count = |state: Condition| {
-            let number = self.states.get(&state).copied().filter(|number| *number > 0)?;
-            let state = state.as_str();
-            let address = Choice { state: state.to_owned(), ..choice.clone() }.address(1);
-            Some(Count { state, number: words::number(number), address })
-        };
-        Condition::ALL.into_iter().filter_map(count).collect()
-    }
 }
 
 #[cfg(test)]

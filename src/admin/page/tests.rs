@@ -1,9 +1,10 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::*;
 use crate::admin::pages::{At, FeedLine, SinkLine, StatusPage};
 use crate::domain::event::What;
-use crate::domain::feed::{Backlog, Feed, FeedId, Flood, Pace};
+use crate::domain::feed::{Backlog, Feed, FeedId, FeedState, Flood, Pace};
 use crate::fetch::{Options, Subscription};
 use crate::sink::sample;
 use crate::store::Posts;
@@ -204,7 +205,7 @@ fn a_choice_is_read_and_written() {
 fn a_choice_wants_by_name_title_host_tag_and_state() {
     let (feed, row) = (subscription("glavcom", &["news", "ua"]), FeedState { title: Some("Главком".into()), ..good() });
     let wants = |q: &str, tag: &str, state: &str| {
-        Choice { q: q.into(), tag: tag.into(), state: state.into(), page: 1 }.wants(&feed, Some(&row), Condition::Ok)
+        Choice { q: q.into(), tag: tag.into(), state: state.into(), page: 1 }.chosen()(&feed, row.title.as_deref(), Condition::Ok)
     };
     for (q, tag, state) in [("", "", ""), ("VCO", "", ""), ("гЛАВ", "", ""), ("com.example", "ua", "ok"), ("", "news", "")] {
         assert!(wants(q, tag, state), "{q} {tag} {state}");
@@ -216,8 +217,7 @@ fn a_choice_wants_by_name_title_host_tag_and_state() {
 
 #[test]
 fn a_page_beyond_the_last_is_the_last() {
-    let census =
-        Census { states: HashMap::from([(Condition::Ok, 250)]), found: (0..250).map(|place| (format!("{place:03}"), place)).collect() };
+    let census = Census { states: HashMap::from([(Condition::Ok, 250)]), found: (0..250).collect() };
     let choice = |page| Choice { page, q: "x".into(), ..Choice::default() };
     let (places, pager) = census.page(&choice(2));
     assert_eq!((places, pager.previous.as_deref(), pager.next.as_deref()), ((100..200).collect(), Some("/?q=x"), Some("/?q=x&page=3")));
