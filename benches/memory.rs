@@ -37,9 +37,9 @@ fn main() {
         for start in ["first", "second"] {
             let (mut daemon, took) = start_daemon(dir.path());
             std::thread::sleep(Duration::from_secs(3));
-            let rss = resident(daemon.id());
+            let (resident, peak) = (megabytes(daemon.id(), "VmRSS"), megabytes(daemon.id(), "VmHWM"));
             println!(
-                "{feeds} idle feeds, {} known entries, {start} start: {rss} MB resident, ready after {took:.2} s",
+                "{feeds} idle feeds, {} known entries, {start} start: {resident} MB resident, {peak} MB at the peak, ready after {took:.2} s",
                 feeds * ENTRIES as usize
             );
             drop(Command::new("kill").arg(daemon.id().to_string()).status());
@@ -133,9 +133,9 @@ fn start_daemon(dir: &Path) -> (Child, f64) {
     }
 }
 
-/// VmRSS in whole megabytes.
-fn resident(pid: u32) -> u64 {
+/// A size in the status of a process, in whole megabytes.
+fn megabytes(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("VmRSS");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("a line of its status");
     line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).expect("a number") / 1024
 }
