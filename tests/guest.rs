@@ -231,3 +231,34 @@ async fn p08_p09_the_same_entries_are_no_news_however_they_are_wrapped() {
     assert_eq!(daemon.printed(1).await[0].title(), "Стаття 3");
     assert_eq!(daemon.events().len(), 1);
 }
+
+/// The store knows a feed by a number that it was given once, the daemon by its place among all of them: those differ as soon as one is added
+/// in front of others.
+#[tokio::test]
+async fn feeds_in_other_places_are_polled_no_earlier() {
+    let origin = Origin::start().await;
+    let mut config = String::from("[sinks.out.stdout]\n");
+    let clock = clock(&mut config).await;
+    let feeds = |names: &[&str]| names.iter().map(|name| feed(name, &origin.url(&format!("/{name}")), "1d")).collect::<String>();
+    for name in ["a", "b", "c", "d", "e"] {
+        origin.set(&format!("/{name}"), Answer::ok("text/xml", "<rss/>"));
+    }
+    let asked = || ["a", "b", "c", "d", "e"].map(|name| origin.requests(&format!("/{name}")).all().len());
+    let home = Home::new(&(config.clone() + &feeds(&["b", "d", "e"])));
+    let mut daemon = home.start().await;
+    origin.request("/b", 1).await;
+    origin.request("/d", 1).await;
+    origin.request("/e", 1).await;
+    // What was answered has been written down when others have had their turn.
+    clock.more_requests("/tick", 10).await;
+    home.configure(&(config + &feeds(&["a", "c", "d", "e"])));
+    assert_eq!(home.ctl(&["reload"]).await.0, 0);
+    origin.request("/a", 1).await;
+    origin.request("/c", 1).await;
+    clock.more_requests("/tick", 10).await;
+    assert_eq!(asked(), [1; 5]);
+    daemon.kill();
+    let _daemon = home.start().await;
+    clock.more_requests("/tick", 10).await;
+    assert_eq!(asked(), [1; 5]);
+}
