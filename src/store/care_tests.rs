@@ -211,6 +211,12 @@ async fn check_finds_what_does_not_fit_together() {
     assert!(change(Table::Event, key::pack(1, 0), None).contains("the event 1 of a dead letter of sink number 1 is missing"));
     assert!(change(Table::Outbox, key::lane(lane), None).contains("track 2 has events that wait and no head"));
     assert!(change(Table::Outbox, key::queue(lane, 1), None).contains("track 2 lacks what waits up to 3"));
+    let all = rows(dir.path());
+    let mut queued =
+        all.keys().filter(|(table, key)| *table == Table::Outbox && key.starts_with(&key::queue_prefix(Lane { sink: 1, track: 1 })));
+    let (first, second) = (queued.next().unwrap().1.clone(), key::number(&queued.next().unwrap().1));
+    let gap = format!("the lane of sink number 1, track 1 lacks what waits at 3 to {}", second - 1);
+    assert_eq!(change(Table::Outbox, first, None), gap);
     let early = MetaRow { group: 1000, sequence: 5, ..MetaRow::default() };
     assert_eq!(
         change(Table::Meta, key::META_STATE.to_vec(), Some(row::encode(&early))),

@@ -150,3 +150,24 @@ async fn d37_nothing_is_left_on_the_disk_of_a_sink_that_is_forgotten() {
     assert_eq!(rows().await, 0);
     close(store, closing).await;
 }
+
+/// As many as a sink takes at once, but not many bytes.
+#[tokio::test]
+async fn a_batch_ends_with_the_event_that_makes_it_large() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, closing) = open(dir.path());
+    store.record(7, update(0, &(0..200).collect::<Vec<_>>(), NOW)).await.unwrap();
+    let lane = store.claim(1, NOW, true).unwrap();
+    let few = store.head(lane, 10).await.unwrap().unwrap().unwrap();
+    assert_eq!((few.count(), few.last_seq()), (10, 10));
+    let (mut sizes, mut last) = (vec![], 0);
+    while let Some(Ok(delivery)) = store.head(lane, 200).await.unwrap() {
+        assert_eq!(delivery.lane_seq, last + 1);
+        sizes.push(delivery.count());
+        last = delivery.last_seq();
+        store.settle(lane, last, Settlement::Acknowledge, NOW).await.unwrap();
+    }
+    // Of 3,000 bytes each.
+    assert_eq!((sizes.first(), sizes.iter().sum::<usize>()), (Some(&175), 200));
+    close(store, closing).await;
+}
