@@ -163,7 +163,7 @@ fn all_that_the_containerfile_names_is_there() {
         assert!(root.join(source).exists() && copied.iter().any(|line| line.starts_with("src ")), "{source}");
     }
     let health: Vec<&str> = text.lines().find(|line| line.starts_with("HEALTHCHECK")).unwrap().split('"').skip(1).step_by(2).collect();
-    assert!(printed(&[&health[1..], &["--help"]].concat()).contains("Usage: feedwire ctl status"), "{health:?}");
+    assert!(printed(&[&health[1..], &["--help"]].concat()).contains("Usage: feedwire ctl sinks"), "{health:?}");
     for line in ["USER 65532:65532", "STOPSIGNAL SIGTERM", "VOLUME /var/lib/feedwire"] {
         assert!(text.lines().any(|l| l == line), "{line}");
     }

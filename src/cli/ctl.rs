@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::tables::{letter_line, part, table, table_of_feeds, table_of_sinks, told};
+use super::tables::{FeedLine, letter_line, part, table, table_of_feeds, table_of_sinks, told};
 use super::{CtlArgs, CtlCommand, DeadArgs, DeadCommand, Failure, FloodDecision, SubjectArgs};
 use crate::config::{self, Env};
 use crate::{admin, http, log};
@@ -28,18 +28,17 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
     };
     let printed = match &args.command {
         CtlCommand::Status { json } => {
-            let (status, feeds, sinks) = (client.get("/v1/status").await?, client.all_feeds().await?, client.get("/v1/sinks").await?);
+            let (status, sinks) = (client.get("/v1/status").await?, client.get("/v1/sinks").await?);
             if *json {
-                let all = serde_json::json!({ "daemon": status, "feeds": feeds, "sinks": part(&sinks, "sinks") });
-                writeln!(out, "{all}")
+                let feeds = client.all_feeds(|feed| feed.to_string()).await?.join(",");
+                writeln!(out, "{{\"daemon\":{status},\"feeds\":[{feeds}],\"sinks\":{}}}", part(&sinks, "sinks"))
             } else {
-                out.write_all(table(&status, &feeds, &sinks).as_bytes())
+                let feeds = client.all_feeds(|feed| FeedLine::of(&feed)).await?;
+                out.write_all(table(&status, feeds, &sinks).as_bytes())
             }
         }
-        CtlCommand::Feeds { json } => {
-            let feeds = client.all_feeds().await?;
-            if *json { writeln!(out, "{}", Value::from(feeds)) } else { out.write_all(table_of_feeds(&feeds).as_bytes()) }
-        }
+        CtlCommand::Feeds { json: true } => writeln!(out, "[{}]", client.all_feeds(|feed| feed.to_string()).await?.join(",")),
+        CtlCommand::Feeds { json: false } => out.write_all(table_of_feeds(client.all_feeds(|feed| FeedLine::of(&feed)).await?).as_bytes()),
         CtlCommand::Sinks { json } => {
             let sinks = client.get("/v1/sinks").await?;
             if *json { writeln!(out, "{}", part(&sinks, "sinks")) } else { out.write_all(table_of_sinks(&sinks).as_bytes()) }
@@ -92,7 +91,7 @@ pub async fn run(args: &CtlArgs, out: &mut impl Write) -> Result<(), Failure> {
 pub(super) async fn feeds(named: Option<&Path>, env: Env<'_>, patience: Duration) -> Vec<Value> {
     let client = socket(named, env).and_then(|socket| Client::new(socket, patience));
     match client {
-        Ok(client) => client.all_feeds().await.unwrap_or_default(),
+        Ok(client) => client.all_feeds(|feed| feed).await.unwrap_or_default(),
         Err(_) => vec![],
     }
 }
@@ -185,13 +184,13 @@ impl Client {
         Ok(letters)
     }
 
-    /// Every page of `/v1/feeds`.
-    async fn all_feeds(&self) -> Result<Vec<Value>, Failure> {
+    /// What is to be kept of the feeds on every page of `/v1/feeds`.
+    async fn all_feeds<T>(&self, keep: impl Fn(Value) -> T) -> Result<Vec<T>, Failure> {
         let (mut feeds, mut after) = (vec![], String::new());
         loop {
             let mut page = self.get_with("/v1/feeds", &[("after", &after)]).await?;
-            if let Some(lines) = page.get_mut("feeds").and_then(Value::as_array_mut) {
-                feeds.append(lines);
+            if let Some(Value::Array(lines)) = page.get_mut("feeds").map(Value::take) {
+                feeds.extend(lines.into_iter().map(&keep));
             }
             match part(&page, "next").as_str() {
                 Some(next) => after = next.to_owned(),

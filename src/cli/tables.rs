@@ -8,7 +8,7 @@ use crate::domain::feed::Condition;
 use crate::log::{counted, harmless};
 
 /// For people: the daemon in a line, sinks, and the feeds with trouble first.
-pub(super) fn table(status: &Value, feeds: &[Value], sinks: &Value) -> String {
+pub(super) fn table(status: &Value, feeds: Vec<FeedLine>, sinks: &Value) -> String {
     let mut lines = vec![format!(
         "feedwire {} ({}), up {}, store {}, {}, {}, {}",
         text(part(status, "version")),
@@ -30,15 +30,25 @@ pub(super) fn table_of_sinks(sinks: &Value) -> String {
     columns(["SINK", "STATE", ">WAITING", ">DEAD", ">DELIVERED", "LAST ERROR"], rows.collect())
 }
 
-/// For people: the feeds, those with trouble first.
-pub(super) fn table_of_feeds(feeds: &[Value]) -> String {
-    let (trouble, fine): (Vec<_>, Vec<_>) =
-        feeds.iter().partition(|feed| Condition::ALL.iter().any(|state| state.wants_attention() && part(feed, "state") == state.as_str()));
-    let row = |feed: &Value| {
+/// What is said of a feed: of many it is much smaller than all that the daemon knows.
+pub(super) struct FeedLine {
+    trouble: bool,
+    cells: [String; 5],
+}
+
+impl FeedLine {
+    pub(super) fn of(feed: &Value) -> Self {
+        let trouble = Condition::ALL.iter().any(|state| state.wants_attention() && part(feed, "state") == state.as_str());
         let [id, state, entries, next] = ["id", "state", "entries", "next_poll"].map(|key| text(part(feed, key)));
-        [id, state, entries, next, remarks(feed)]
-    };
-    columns(["FEED", "STATE", ">ENTRIES", "NEXT POLL", "REMARKS"], trouble.into_iter().chain(fine).map(row).collect())
+        Self { trouble, cells: [id, state, entries, next, remarks(feed)] }
+    }
+}
+
+/// For people: the feeds, those with trouble first.
+pub(super) fn table_of_feeds(feeds: Vec<FeedLine>) -> String {
+    let (trouble, fine): (Vec<_>, Vec<_>) = feeds.into_iter().partition(|feed| feed.trouble);
+    let rows = trouble.into_iter().chain(fine).map(|feed| feed.cells);
+    columns(["FEED", "STATE", ">ENTRIES", "NEXT POLL", "REMARKS"], rows.collect())
 }
 
 fn remarks(feed: &Value) -> String {
@@ -155,9 +165,9 @@ mod tests {
             " ".repeat(long.len() - 4),
             " ".repeat(long.len() - 1)
         );
-        assert_eq!(table_of_feeds(&feeds), expected);
+        assert_eq!(table_of_feeds(feeds.iter().map(FeedLine::of).collect()), expected);
         let status = json!({"version": "1.2.3", "instance": "main", "uptime_seconds": 60, "store": "ok", "feeds": 1, "polls": 0, "sequence": "0001"});
-        assert!(table(&status, &[], &json!({})).starts_with("feedwire 1.2.3 (main), up 1m, store ok, 1 feed, 0 polls, 1 event\n"));
+        assert!(table(&status, vec![], &json!({})).starts_with("feedwire 1.2.3 (main), up 1m, store ok, 1 feed, 0 polls, 1 event\n"));
         let sinks = json!({"sinks": [{"id": "hook", "state": "open", "waiting": 12, "dead": 0, "delivered": 3, "last_error": "the answer was 500"}]});
         assert_eq!(
             table_of_sinks(&sinks),
