@@ -13,6 +13,7 @@ use super::generation::{self, Next, unlike};
 use super::key::Table;
 use super::meters::size_of;
 use super::snapshot::PAGE;
+use super::threads::Told;
 use super::writer::Job;
 use super::{Shared, Store, StoreError, guard};
 
@@ -31,7 +32,7 @@ const CACHE: u64 = 8 << 20;
 /// Rows that the writer may wait for at the end.
 const FEW: usize = 500;
 
-/// Rounds after which as many rows are written as can be copied.
+/// Rounds after which it is plain that more is written than can be copied.
 const ROUNDS: usize = 30;
 
 /// What became of a compaction.
@@ -52,7 +53,7 @@ pub(super) struct Copying {
 }
 
 impl Copying {
-    fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         Self { next: Some((Table::Feed, vec![])), changed: BTreeSet::new() }
     }
 
@@ -105,22 +106,6 @@ fn not_made(why: &'static str) -> StoreError {
     StoreError::NotMade { what: "compaction", why }
 }
 
-/// Ends it for the writer, however it ends.
-pub(super) struct Busy<'a>(&'a Shared);
-
-impl<'a> Busy<'a> {
-    pub(super) fn begin(shared: &'a Shared) -> Self {
-        *shared.copying() = Some(Copying::begin());
-        Self(shared)
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        *self.0.copying() = None;
-    }
-}
-
 /// Bytes of keys and values.
 fn live(shared: &Shared) -> Result<u64, StoreError> {
     let (mut bytes, mut place) = (0, Some((Table::Feed, vec![])));
@@ -136,7 +121,7 @@ fn run(shared: &Shared, commits: &mpsc::Sender<Job>, live: u64) -> Result<Compac
     if guard::free_space(&shared.dir).is_some_and(|free| free < live.saturating_mul(GROWN).saturating_add(ROOM)) {
         return Err(not_made("the disk has not enough room"));
     }
-    let _busy = Busy::begin(shared);
+    let _told = Told::of(&shared.copying, Copying::begin());
     let old = guard::generation(&shared.dir)?.ok_or(StoreError::Failing)?;
     let before = size_of(&guard::database(&shared.dir, old));
     let mut next = Next::begin(&shared.dir, CACHE)?;
@@ -160,18 +145,15 @@ pub(super) fn switch(commits: &mpsc::Sender<Job>, next: Next) -> Result<(), Stor
 
 /// Copies the next rows as they are when they are reached; false when there are none.
 pub(super) fn copy_page(shared: &Shared, next: &mut Next) -> Result<bool, StoreError> {
-    let page = shared.ask(|engine| {
+    let Some(place) = shared.copying().as_ref().and_then(|copying| copying.next.clone()) else { return Ok(false) };
+    let rows = shared.ask(|engine| {
         let mut copying = shared.copying();
-        let Some((copying, place)) = copying.as_mut().and_then(|copying| copying.next.clone().map(|place| (copying, place))) else {
-            return Ok(None);
-        };
         let (rows, following) = engine.page(&place, PAGE)?;
-        copying.next = following;
-        Ok(Some((place.0, rows)))
+        copying.iter_mut().for_each(|copying| copying.next.clone_from(&following));
+        Ok(rows)
     })?;
-    let Some((table, rows)) = page else { return Ok(false) };
     for (key, value) in rows {
-        next.put(table, key.to_vec(), Some(value.to_vec()))?;
+        next.put(place.0, key.to_vec(), Some(value.to_vec()))?;
     }
     Ok(true)
 }

@@ -117,8 +117,7 @@ impl Next {
         self.engine = None;
         self.move_home()?;
         self.give()?;
-        guard::switch(&self.dir, self.number)?;
-        self.path = PathBuf::new();
+        self.switch()?;
         guard::write_watermark(&self.dir, meta.group, meta.sequence)?;
         // It names feeds by numbers that need not be theirs any more, and says little.
         drop(fs::remove_file(self.dir.join("attempts")));
@@ -148,14 +147,17 @@ impl Next {
     pub(super) fn take_over(mut self) -> Result<Engine, StoreError> {
         self.write()?;
         let engine = self.engine.take().ok_or(StoreError::Closed)?;
-        if let Err(e) = guard::switch(&self.dir, self.number) {
-            // From here on one of them is written to: the one that the next start opens.
-            if guard::generation(&self.dir)? != Some(self.number) {
-                return Err(e);
-            }
-        }
-        self.path = PathBuf::new();
+        self.switch()?;
         Ok(engine)
+    }
+
+    /// From here on `CURRENT` decides which one is in use, even if writing it came to no good end: this one is not removed any more.
+    fn switch(&mut self) -> Result<(), StoreError> {
+        self.path = PathBuf::new();
+        guard::switch(&self.dir, self.number).or_else(|e| match guard::generation(&self.dir) {
+            Ok(Some(number)) if number == self.number => Ok(()),
+            _ => Err(e),
+        })
     }
 
     fn move_home(&mut self) -> Result<(), StoreError> {

@@ -119,6 +119,7 @@ struct Shared {
     dead: Mutex<HashMap<u32, i64>>,
     /// What a backup under way has to know of commits.
     snapshot: Mutex<Option<snapshot::Snapshot>>,
+    /// And a compaction.
     copying: Mutex<Option<Copying>>,
     healthy: AtomicBool,
     closed: AtomicBool,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,6 +13,7 @@ use super::entries;
 use super::key::{self, Table};
 use super::pack::Pack;
 use super::row::{self, DeadRow, LaneRow, MetaRow, QueueRow, SinkRow};
+use super::threads::MENDING;
 use super::{Shared, StoreError, writer};
 use crate::domain::delivery::{DeadLetter, Delivery, Lane, SinkId};
 use crate::domain::entry::Entry;
@@ -27,9 +28,6 @@ const TRIES: u32 = 3;
 
 /// Bytes of markup after which a batch takes no more events.
 const BYTES_AT_ONCE: usize = 512 * 1024;
-
-/// How often it is looked whether the database is open again.
-const MENDING: Duration = Duration::from_millis(50);
 
 /// A question; returns false when the answer was an error and it should be asked again after mending, true when it is done.
 pub(super) type Job = Box<dyn FnMut(&Engine, bool) -> bool + Send>;

@@ -4,15 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::engine::{Engine, Place, Writes};
 use super::export::{Export, Head};
 use super::generation::{CACHE, each_row};
 use super::key::{self, TABLES, Table};
 use super::row::{self, MetaRow};
+use super::threads::Told;
 use super::{Shared, Store, StoreError, guard, load};
 use crate::domain::time::Timestamp;
 
@@ -21,12 +20,6 @@ pub(super) const PAGE: usize = 256;
 
 /// Bytes that are kept of what was changed meanwhile: far more than a poll a millisecond changes while 100,000 feeds are written out.
 const MOST_KEPT: usize = 64 << 20;
-
-/// How long a database that is being mended is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How often it is looked whether it is open again.
-const MENDING: Duration = Duration::from_millis(50);
 
 /// What became of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,35 +94,6 @@ impl Shared {
     pub(super) fn snapshot(&self) -> MutexGuard<'_, Option<Snapshot>> {
         self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Asks the open database; one that is being mended is waited for. Blocks: call it outside of the async workers.
-    pub(super) fn ask<T>(&self, question: impl Fn(&Engine) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut waited = Duration::ZERO;
-        loop {
-            if self.closed.load(Ordering::Relaxed) {
-                return Err(StoreError::Closed);
-            }
-            let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(engine) = engine.as_ref() {
-                return question(engine);
-            }
-            drop(engine);
-            if waited > PATIENCE {
-                return Err(StoreError::Failing);
-            }
-            std::thread::sleep(MENDING);
-            waited += MENDING;
-        }
-    }
-}
-
-/// Ends the view, however the backup ends.
-struct View<'a>(&'a Shared);
-
-impl Drop for View<'_> {
-    fn drop(&mut self) {
-        *self.0.snapshot() = None;
-    }
 }
 
 impl Store {
@@ -168,9 +132,11 @@ fn refuse_what_is_no_file(path: &Path) -> Result<(), StoreError> {
 
 fn write(shared: &Shared, file: &Path, instance: &str, now: Timestamp) -> Result<BackedUp, StoreError> {
     refuse_what_is_no_file(file)?;
-    let _view = View(shared);
+    let _told = Told::of(&shared.snapshot, Snapshot::default());
     let meta: MetaRow = shared.ask(|engine| {
-        *shared.snapshot() = Some(Snapshot::begin());
+        // Held to the end: of the same moment as the view.
+        let mut snapshot = shared.snapshot();
+        *snapshot = Some(Snapshot::begin());
         let meta = engine.get(Table::Meta, key::META_STATE)?;
         meta.map_or(Ok(MetaRow::default()), |value| row::decode(&value)).map_err(|_| engine.damaged_row(Table::Meta))
     })?;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::super::compact::{Busy, catch_up, compare, copy_page, switch};
+use super::super::compact::{Copying, catch_up, compare, copy_page, switch};
 use super::super::generation::{Next, tidy};
 use super::super::key::{self, TABLES, Table};
 use super::super::row::{self, MetaRow};
+use super::super::threads::Told;
 use super::*;
 
 type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
@@ -52,7 +53,7 @@ async fn nothing_is_lost_or_changed_whatever_is_written_meanwhile() {
         n += 1;
     }
     let (shared, commits) = (store.shared.clone(), store.commits.clone());
-    let busy = Busy::begin(&shared);
+    let told = Told::of(&shared.copying, Copying::begin());
     let mut next = Next::begin(dir.path(), 8 << 20).unwrap();
     let mut pages = 0;
     while copy_page(&shared, &mut next).unwrap() {
@@ -73,7 +74,7 @@ async fn nothing_is_lost_or_changed_whatever_is_written_meanwhile() {
     let before = rows(&store);
     tokio::task::spawn_blocking(move || switch(&commits, next)).await.unwrap().unwrap();
     assert!(rows(&store) == before, "what was committed last is there too");
-    drop(busy);
+    drop(told);
     drop(shared);
     live(&store, n + 3 * STRIDE).await;
     close(store, closing).await;
@@ -134,7 +135,7 @@ async fn a_copy_that_differs_is_not_used() {
         store.record(feed, update(0, &[1], NOW)).await.unwrap();
     }
     let shared = store.shared.clone();
-    let busy = Busy::begin(&shared);
+    let told = Told::of(&shared.copying, Copying::begin());
     let mut next = Next::begin(dir.path(), 8 << 20).unwrap();
     while copy_page(&shared, &mut next).unwrap() {}
     compare(&shared, next.engine().unwrap()).unwrap();
@@ -150,7 +151,7 @@ async fn a_copy_that_differs_is_not_used() {
     assert!(matches!(compare(&shared, next.engine().unwrap()), Err(StoreError::Damaged { .. })), "a row is missing");
     store.record(300, update(1, &[2], NOW)).await.unwrap();
     compare(&shared, next.engine().unwrap()).unwrap();
-    drop((next, busy));
+    drop((next, told));
     drop(shared);
     assert!(!dir.path().join("db.next").exists());
     assert_eq!(store.compact_if_grown().await.unwrap(), None, "it is small");
